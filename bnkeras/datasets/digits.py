@@ -1,0 +1,25 @@
+"""The stand-in for MNIST: scikit-learn's 1,797 handwritten digits, enlarged from 8x8 to 28x28 pixels."""
+
+import numpy as np
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from bnkeras.datasets import common
+
+
+def load(folder=None):
+    """Load the stand-in: 1,437 + 360 images, stratified by class; embedded, so `folder` is not read."""
+    digits = load_digits()
+    enlarged = zoom(digits.images, (1, 3.5, 3.5), order=1, grid_mode=True, mode="nearest")
+    images = np.clip(enlarged * (255 / 16), 0, 255).round().astype("uint8")
+    labels = digits.target.astype("uint8")
+    x_train, x_test, y_train, y_test = train_test_split(images, labels, test_size=360, stratify=labels, random_state=0)
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    return common.ImageData(
+        name="digits",
+        class_names=tuple("0123456789"),
+        source="stand-in: scikit-learn digits, 1,437 + 360 images",
+        sha256=common.arrays_sha256(arrays),
+        **arrays,
+    )
