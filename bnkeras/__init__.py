@@ -10,6 +10,10 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "BatchNormLayer": "layers",
+    "WSConv1D": "layers",
+    "WSConv2D": "layers",
+    "WSConv3D": "layers",
+    "WSDense": "layers",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -1,0 +1,100 @@
+"""Layers that standardize their kernel as they use it."""
+
+import keras
+from keras import ops
+
+EPSILON = 1e-5
+
+
+def standardize(kernel):
+    """Standardize a kernel over all axes but the last, the output one.
+
+        kernel_hat = (kernel - mean) / (std + 1e-5)
+
+    Args:
+        kernel: Tensor of shape `(..., outputs)`.
+
+    Returns:
+        A tensor of the same shape and dtype. A constant kernel gives zeros, with finite gradients.
+
+    Reference:
+        Qiao et al., *Micro-Batch Training with Batch-Channel Normalization and Weight Standardization*,
+        2019, section 3.
+    """
+    w = ops.cast(kernel, keras.backend.result_type(kernel.dtype, "float32"))
+    axes = tuple(range(len(w.shape) - 1))
+    centred = w - ops.mean(w, axes, keepdims=True)
+    variance = ops.mean(ops.square(centred), axes, keepdims=True)
+    varies = variance > 0
+    std = ops.where(varies, ops.sqrt(ops.where(varies, variance, 1.0)), 0.0)
+    return ops.cast(centred / (std + EPSILON), kernel.dtype)
+
+
+class _WeightStandardization:
+    """Mixin for Keras layers with a kernel; the stored kernel stays as it is."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = tuple(self.kernel.shape)
+        if all(n == 1 for n in shape[:-1]):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has one weight per output, which standardizes to zero. "
+                f"Received: input_shape={tuple(input_shape)}, which gives a kernel of shape {shape}."
+            )
+
+    def quantize(self, *args, **kwargs):
+        """Refuse: Keras's quantized calls would use the kernel as it is stored."""
+        raise NotImplementedError(f"{type(self).__name__} {self.name!r} cannot be quantized.")
+
+
+class _WSConv(_WeightStandardization):
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, standardize(kernel))
+
+
+@keras.saving.register_keras_serializable(package="bnkeras")
+class WSDense(_WeightStandardization, keras.layers.Dense):
+    """`keras.layers.Dense` with weight standardization; arguments as there."""
+
+    def call(self, inputs, training=None):
+        y = ops.matmul(inputs, standardize(self.kernel))
+        if self.bias is not None:
+            y = ops.add(y, self.bias)
+        return y if self.activation is None else self.activation(y)
+
+
+@keras.saving.register_keras_serializable(package="bnkeras")
+class WSConv1D(_WSConv, keras.layers.Conv1D):
+    """`keras.layers.Conv1D` with weight standardization; arguments as there."""
+
+    def call(self, inputs):
+        # Conv1D.call convolves by itself; its parent's goes through convolution_op.
+        return super(keras.layers.Conv1D, self).call(inputs)
+
+    def convolution_op(self, inputs, kernel):
+        padding = self.padding
+        if padding == "causal":
+            inputs, padding = self._pad_causally(inputs), "valid"
+        return ops.conv(
+            inputs,
+            standardize(kernel),
+            strides=list(self.strides),
+            padding=padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
+    def _pad_causally(self, inputs):
+        time = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+        widths = [(0, 0), time, (0, 0)] if self.data_format == "channels_last" else [(0, 0), (0, 0), time]
+        return ops.pad(inputs, widths)
+
+
+@keras.saving.register_keras_serializable(package="bnkeras")
+class WSConv2D(_WSConv, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with weight standardization; arguments as there."""
+
+
+@keras.saving.register_keras_serializable(package="bnkeras")
+class WSConv3D(_WSConv, keras.layers.Conv3D):
+    """`keras.layers.Conv3D` with weight standardization; arguments as there."""
