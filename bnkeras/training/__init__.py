@@ -1,0 +1,6 @@
+"""Training a compiled Keras model with many steps in one compiled program."""
+
+from .loop import fit
+from .orders import batch_order
+
+__all__ = ["batch_order", "fit"]

@@ -1,0 +1,65 @@
+"""The compiled programs of a model, kept with it."""
+
+import importlib
+
+import keras
+
+_BACKENDS = {"tensorflow": "._tensorflow", "jax": "._jax"}
+
+
+def programs_of(model):
+    """The programs of `model`; they live as long as it does."""
+    if not hasattr(model, "_bnkeras_programs"):
+        model._bnkeras_programs = _Programs()
+    return model._bnkeras_programs
+
+
+class _Programs:
+    """Programs by what they were compiled for, until `compile` is called again or layers are frozen or thawed."""
+
+    def __init__(self):
+        self.generator = keras.random.SeedGenerator(0)
+        self._compiled_with = None
+        self._flags = None
+        self._trainable = None
+        self._programs = {}
+
+    def __len__(self):
+        return len(self._programs)
+
+    def update(self, model):
+        """Drops the programs that `compile` or a change of `trainable` has made out of date.
+
+        Raises:
+            ValueError: Variables were frozen or thawed without `compile`, so that the optimizer does not know of it.
+        """
+        compiled_with = (model.metrics[0], model.optimizer)
+        flags = [layer.trainable for layer in model._flatten_layers()]
+        trainable = {id(variable) for variable in model.trainable_variables}
+        if self._programs and compiled_with == self._compiled_with:
+            if flags == self._flags:
+                return
+            if trainable != self._trainable:
+                raise ValueError(
+                    "The trainable variables of the model have changed since it was last trained. Call "
+                    f"`model.compile()` again for this to take effect. Received: model={model.name}"
+                )
+        self._programs.clear()
+        self._compiled_with, self._flags, self._trainable = compiled_with, flags, trainable
+
+    def train(self, model, data, batch_size, augment, jit):
+        """The program that trains on batches of that size."""
+        return self._get(model, True, data, batch_size, augment, jit)
+
+    def test(self, model, data, batch_size, jit):
+        """The program that evaluates batches of that size."""
+        return self._get(model, False, data, batch_size, None, jit)
+
+    def _get(self, model, training, data, batch_size, augment, jit):
+        form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
+        key = (training, batch_size, str(form), augment, jit)
+        if key not in self._programs:
+            module = importlib.import_module(_BACKENDS[keras.config.backend()], __package__)
+            generator = self.generator if augment else None
+            self._programs[key] = module.Program(model, training, augment, generator, jit)
+        return self._programs[key]
