@@ -49,6 +49,56 @@ class ImageData:
             x.flags.writeable = y.flags.writeable = False
 
 
+@dataclass(frozen=True)
+class TableData:
+    """A table of numeric features with one label a row; see `bnkeras.datasets.tables` for a split and its scaling.
+
+    Attributes:
+        name: the name it was loaded by.
+        x: features, floats `[n, features]`.
+        y: labels, integers `[n]` from 0 to `len(class_names) - 1`.
+        feature_names: one string a column.
+        class_names: one string a class.
+        source: where the data is from, in words; a stand-in says that it is one.
+        sha256: checksum of `x`, `y` and both names (see `arrays_sha256`).
+
+    Raises:
+        DataError: naming the row and feature of a missing value, a constant feature, the row of an unknown class, or
+            arrays that disagree in shape.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    source: str
+    sha256: str
+
+    def __post_init__(self):
+        check_table(self.x, self.feature_names, self.name)
+        check_labels(self.y, len(self.class_names), f"{self.name}: y, the class,")
+        if len(self.x) != len(self.y):
+            raise DataError(f"{self.name}: x has {len(self.x)} rows, y has {len(self.y)} labels")
+        self.x.flags.writeable = self.y.flags.writeable = False
+
+
+def check_table(x, feature_names, what):
+    """Raise `DataError` unless `x` is a float `[n > 1, features]` without a missing value or a constant feature."""
+    if x.ndim != 2 or x.shape[1] != len(feature_names) or len(x) < 2 or not np.issubdtype(x.dtype, np.floating):
+        raise DataError(f"{what}: x must be floats (n > 1, {len(feature_names)}), got shape {x.shape}, dtype {x.dtype}")
+    missing = np.argwhere(~np.isfinite(x))
+    if len(missing):
+        row, column = missing[0]
+        raise DataError(
+            f"{what}: row {row} has no value of feature {feature_names[column]!r} (it is {x[row, column]}); "
+            f"{len(missing)} values are missing or not finite"
+        )
+    constant = [name for name, column in zip(feature_names, x.T, strict=True) if column.min() == column.max()]
+    if constant:
+        raise DataError(f"{what}: feature {constant[0]!r} is constant, {x[0, feature_names.index(constant[0])]}")
+
+
 def check_inputs(x, what, shape):
     """Raise `DataError` unless `x` is a non-empty numeric `[n, *shape]` without NaN or infinity."""
     if not isinstance(x, np.ndarray) or x.ndim != len(shape) + 1 or x.shape[1:] != tuple(shape) or not len(x):
@@ -61,9 +111,11 @@ def check_labels(y, classes, what):
     """Raise `DataError` unless `y` holds integers from 0 to `classes - 1`, one a row."""
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
         raise DataError(f"{what} must be one row of integers, got shape {y.shape} and dtype {y.dtype}")
-    outside = y[(y < 0) | (y >= classes)]
-    if len(outside):
-        raise DataError(f"{what} must lie in 0 to {classes - 1}, got {outside[0]} ({len(outside)} labels outside)")
+    rows = np.flatnonzero((y < 0) | (y >= classes))
+    if len(rows):
+        raise DataError(
+            f"{what} must lie in 0 to {classes - 1}, got {y[rows[0]]} in row {rows[0]} ({len(rows)} labels outside)"
+        )
 
 
 def data_folder():
@@ -97,7 +149,7 @@ def read_npz(path, keys, sha256):
         DataError: naming the file and both checksums, when the file is truncated, lacks a key or has other values.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in keys}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         raise DataError(

@@ -10,7 +10,7 @@ NORMALIZATIONS = {
 }
 
 
-def mlp(input_shape=(28, 28), classes=10, normalization="bn", units=(100, 100, 100), activation="sigmoid", stddev=0.1):
+def mlp(input_shape=(28, 28), classes=10, normalization="bn", units=(100, 100, 100), activation="sigmoid", stddev=0.05):
     """Build a multi-layer perceptron with or without normalization before each activation.
 
     Each hidden layer computes `activation(norm(W x + b))`; under batch normalization `b` is left out, because

@@ -53,7 +53,7 @@ class Run:
     epochs: int
     seed: int
     batch_size: int = 60
-    stddev: float = 0.1
+    stddev: float = 0.05
 
     def train(self):
         """Train and return the tables `epochs`, `percentiles`, `drift`, `auc` and `roc` as lists of rows."""
