@@ -2,12 +2,18 @@
 
 import functools
 
-from bnkeras.datasets import digits, mnist
-from bnkeras.datasets.common import DataError, ImageData, data_folder
+from bnkeras.datasets import bng_glass, digits, glass_drawn, mnist
+from bnkeras.datasets.common import DataError, ImageData, TableData, data_folder
+from bnkeras.datasets.tables import standardize, stratified_split
 
-__all__ = ["DataError", "ImageData", "data_folder", "load", "names"]
+__all__ = ["DataError", "ImageData", "TableData", "data_folder", "load", "names", "standardize", "stratified_split"]
 
-_LOADERS = {"mnist": mnist.load, "digits": digits.load}
+_LOADERS = {
+    "mnist": mnist.load,
+    "digits": digits.load,
+    "bng_glass": bng_glass.load,
+    "glass_drawn": glass_drawn.load,
+}
 
 
 def names():
@@ -22,11 +28,12 @@ def load(name):
     there. A set is loaded once per process and folder; its arrays are read-only.
 
     Args:
-        name: one of `names()`: `"mnist"` (60,000 + 10,000 images of 28x28, uint8) or `"digits"` (its embedded
-            stand-in, 1,437 + 360 images, no network).
+        name: one of `names()`: `"mnist"` (60,000 + 10,000 images of 28x28, uint8), `"digits"` (its embedded
+            stand-in, 1,437 + 360 images, no network), `"bng_glass"` (137,781 rows of 9 features, 7 classes) or
+            `"glass_drawn"` (its embedded stand-in, 5,000 drawn rows).
 
     Returns:
-        An `ImageData`.
+        An `ImageData`, or a `TableData` for the two sets of glass.
 
     Raises:
         DataError: for an unknown name, a file that fails its checksum, or a set that is neither there nor to be had.

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+# What reading a file that is no whole `.npz` of the expected arrays may raise.
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error)
+
 
 class DataError(ValueError):
     """A data set that is unknown, missing, damaged, or not what it should be. The message is one line."""
@@ -114,7 +117,8 @@ def check_labels(y, classes, what):
     rows = np.flatnonzero((y < 0) | (y >= classes))
     if len(rows):
         raise DataError(
-            f"{what} must lie in 0 to {classes - 1}, got {y[rows[0]]} in row {rows[0]} ({len(rows)} labels outside)"
+            f"{what} must lie in 0 to {classes - 1}, got {y[rows[0]]} ({len(rows)} labels outside, the first in row "
+            f"{rows[0]})"
         )
 
 
@@ -151,7 +155,7 @@ def read_npz(path, keys, sha256):
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in keys}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} can't be read ({error}); expected arrays with SHA-256 {sha256}, "
             f"the file's own is {file_sha256(path)}; delete it or put a whole copy there"

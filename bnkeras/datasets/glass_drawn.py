@@ -40,11 +40,11 @@ STATISTICS = {
         (0.00255, 0.69, 1.12, 0.44, 0.94, 0.67, 0.97, 0.67, 0.03),
     ),
 }
-ROWS = 6_000
+ROWS = 5_000
 
 
 def load(folder=None):
-    """Load the stand-in: 6,000 rows, classes in the shares of BNG(glass); embedded, so `folder` is not read.
+    """Load the stand-in: 5,000 rows, classes in the shares of BNG(glass); embedded, so `folder` is not read.
 
     The features of a row are independent normal draws with its class's mean and standard deviation, cut off at 0, as
     a share of weight can't be negative. UCI Glass has no example of `vehic wind non-float`; its rows are drawn from the
