@@ -139,7 +139,11 @@ class _Sweep:
         key = self.flying[future]
         run = self.runs[key]
         head = {"key": key, "run": run_name(run), "settings": settings(run)}
-        self.keep(self.store.save(key, {**head, **_outcome(future)}))
+        try:
+            self.keep(self.store.save(key, {**head, **_outcome(future)}))
+        except OSError:
+            del self.flying[future]
+            raise
         del self.flying[future]
         self.store.release(key)
 
