@@ -29,7 +29,8 @@ def parser():
     run.add_argument("--out", type=Path, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
     run.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, such as tcp://host:8786")
     run.add_argument("--publish", action="store_true", help=f"write the tables to {results.folder().name}/ as well")
-    commands.add_parser("report", help="verdicts of all published results")
+    report = commands.add_parser("report", help="verdicts of all published results")
+    report.add_argument("--markdown", action="store_true", help="as Markdown, as the README shows them")
     return top
 
 
@@ -45,7 +46,7 @@ def main(argv=None):
 
     arguments = parser().parse_args(argv)
     try:
-        {"list": list_studies, "run": run_study, "report": report}[arguments.command](arguments)
+        {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments)
     except (DataError, OSError) as error:
         print(f"bnkeras: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -68,7 +69,7 @@ def list_studies(arguments):
 
 def run_study(arguments):
     """Train the runs of a study, judge its claims, draw its figures and, if asked, publish its tables."""
-    from bnkeras import claims, sweep
+    from bnkeras import claims, report, sweep
 
     study, start = studies.get(arguments.study), time.perf_counter()
     if arguments.scale not in study.SCALES:
@@ -78,7 +79,8 @@ def run_study(arguments):
     executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
     records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
     tables = {name: table.assign(scale=arguments.scale) for name, table in sweep.tables(records).items()}
-    _print_verdicts(arguments.study, arguments.scale, claims.judge(study, tables), data)
+    print(f"\n{report.heading(arguments.study, arguments.scale, data)}")
+    print(report.text(report.verdict_table(claims.judge(study, tables))))
     for path in _save_figures(study.figures(tables), arguments.out / arguments.study / arguments.scale):
         print(f"figure: {path}")
     if arguments.publish:
@@ -116,29 +118,17 @@ def _save_figures(figures, folder):
         yield path
 
 
-def report(arguments):
+def print_report(arguments):
     """Print the verdicts of all published results, each study at its largest scale."""
-    from bnkeras import claims
+    from bnkeras import report
 
-    published = [name for name in studies.names() if results.scales(name)]
-    for name in published:
-        found = results.read(name)
-        _print_verdicts(name, found.scale, claims.judge(studies.get(name), found.tables), found.about["data"])
-    if not published:
+    show, mark = (report.markdown, "### ") if arguments.markdown else (report.text, "")
+    found = list(report.published())
+    for result, verdicts in found:
+        title = report.heading(result.study, result.scale, result.about["data"])
+        print(f"{mark}{title}\n\n{show(report.verdict_table(verdicts))}\n")
+    if not found:
         print(f"nothing is published in {results.folder()}")
-
-
-def _print_verdicts(name, scale, verdicts, data):
-    sources = "; ".join(sorted(entry["source"] for entry in data.values()))
-    print(f"\n{name}, scale {scale}, data: {sources}")
-    rows = [("claim", "verdict", "effect", "95 % interval", "seeds", "measure")]
-    for row in verdicts.itertuples():
-        measure = f"{row.measure}{', ' if row.condition else ''}{row.condition}"
-        interval = f"[{row.low:.4g}, {row.high:.4g}]"
-        rows.append((row.id, row.verdict, f"{row.effect:.4g}", interval, str(row.seeds), measure))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_without_network_the_error_names_the_file_to_provide(folder, monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     monkeypatch.setattr(mnist, "URL", f"http://127.0.0.1:{port}/mnist.npz")
-    with pytest.raises(DataError, match="put mnist.npz into") as error:
+    with pytest.raises(DataError, match=r"put mnist\.npz into") as error:
         datasets.load("mnist")
     assert str(folder) in str(error.value)
     assert "BNKERAS_DATA" in str(error.value)

@@ -1,0 +1,57 @@
+"""Tables of verdicts for people: the same cells on the command line, in the notebooks and in the README."""
+
+import pandas as pd
+
+from bnkeras import claims, results, studies
+
+
+def verdict_table(verdicts):
+    """The columns of `claims.judge` that a reader needs, as text: claim, verdict, effect, interval, seeds, measure."""
+    rows = []
+    for row in verdicts.itertuples():
+        exact = row.verdict == claims.HOLDS_EXACTLY
+        rows.append(
+            {
+                "claim": row.id,
+                "verdict": row.verdict,
+                "effect": "" if exact else f"{row.effect:.3g}",
+                "95 % interval": "" if exact else f"[{row.low:.3g}, {row.high:.3g}]",
+                "seeds": "" if exact else str(row.seeds),
+                "measure": ", ".join(filter(None, (row.measure, row.condition))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def claim_table(study):
+    """The claims that a study judges: id, sentence, the figure reported, how the effect is measured."""
+    columns = {"claim": "id", "sentence": "sentence", "reported": "reported", "measure": "measure"}
+    return pd.DataFrame([{name: getattr(claim, key) for name, key in columns.items()} for claim in study.CLAIMS])
+
+
+def published():
+    """Yield `(results, verdicts)` of every study that has published results, each at its largest scale."""
+    for name in studies.names():
+        if results.scales(name):
+            found = results.read(name)
+            yield found, claims.judge(studies.get(name), found.tables)
+
+
+def text(table):
+    """A table of strings as aligned plain text."""
+    rows = [tuple(table.columns), *table.itertuples(index=False, name=None)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def markdown(table):
+    """A table of strings as a Markdown table."""
+    rows = [tuple(table.columns), ("---",) * len(table.columns), *table.itertuples(index=False, name=None)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def heading(study, scale, data):
+    """One line that names a study, the scale and the sources of its data."""
+    return f"{study}, scale {scale}, data: {'; '.join(sorted(entry['source'] for entry in data.values()))}"

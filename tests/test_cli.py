@@ -1,0 +1,85 @@
+import subprocess
+import sys
+
+import pytest
+
+from bnkeras import datasets, results
+from bnkeras.__main__ import main
+from bnkeras.studies import mnist_sigmoid
+
+
+def failure(capsys, *argv):
+    """Exit code and standard error of a command line that fails."""
+    try:
+        code = main(argv)
+    except SystemExit as exit_:
+        code = exit_.code
+    return code, capsys.readouterr().err
+
+
+def test_list_names_studies_scales_and_data(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert "mnist_sigmoid: MNIST with sigmoids" in printed
+    for scale in results.SCALES:
+        assert f"  {scale}" in printed
+
+
+def test_report_judges_every_published_study(capsys):
+    assert main(["report"]) == 0
+    printed = capsys.readouterr().out
+    assert "mnist_sigmoid, scale paper, data: MNIST" in printed
+    for claim in ("M1", "M2", "M3", "M4", "M5"):
+        assert f"\n{claim}  " in printed
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["run", "mnist_sigmoids"], "invalid choice: 'mnist_sigmoids'"),
+        (["run", "mnist_sigmoid", "--scale", "huge"], "invalid choice: 'huge'"),
+        (["run", "mnist_sigmoid", "--jobs", "0"], "expected a whole number above 0, got '0'"),
+        (["run", "mnist_sigmoid", "--jobs", "two"], "expected a whole number above 0, got 'two'"),
+        (["publish"], "invalid choice: 'publish'"),
+        ([], "required: command"),
+    ],
+)
+def test_usage_errors_are_one_line_and_code_2(capsys, argv, message):
+    code, error = failure(capsys, *argv)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_missing_data_set_is_one_line_and_code_2(capsys, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path / "file" / "data"))
+    code, error = failure(capsys, "run", "mnist_sigmoid", "--scale", "laptop", "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "put mnist.npz into" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monkeypatch):
+    short = {"data": "digits", "epochs": 3, "seeds": 1}
+    monkeypatch.setitem(mnist_sigmoid.SCALES, "quick", short)
+    monkeypatch.setattr(mnist_sigmoid, "LEARNING_RATES", (1.0,))
+    monkeypatch.setattr(results, "folder", lambda: tmp_path / "results")
+    assert main(["run", "mnist_sigmoid", "--jobs", "1", "--out", str(tmp_path), "--publish"]) == 0
+    printed = capsys.readouterr().out
+    assert "not enough runs" in printed
+    figures = sorted(path.name for path in (tmp_path / "mnist_sigmoid" / "quick").glob("*.png"))
+    assert figures == ["accuracy.png", "percentiles.png", "roc.png", "seconds.png"]
+    found = results.read("mnist_sigmoid", source=tmp_path / "results")
+    assert len(found.tables["epochs"]) == 6
+    assert found.about["runs"] == 2
+    assert found.about["data"]["digits"]["sha256"] == datasets.load("digits").sha256
+
+
+def test_import_takes_neither_keras_nor_a_backend():
+    code = "import sys, bnkeras; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "bnkeras" in loaded
+    assert not {"keras", "tensorflow", "jax", "pandas", "matplotlib", "sklearn"} & set(loaded)
