@@ -11,11 +11,14 @@ def cluster_executor(address, timeout=10):
 
     Args:
         address: str. Scheduler, such as `"tcp://host:8786"`.
-        timeout: float. Seconds to wait for its answer.
+        timeout: float. Seconds to wait for its answer, and for a first worker.
 
     Raises:
         ImportError: `distributed` is not installed.
         ConnectionError: nothing answers at `address`.
+
+    Warns:
+        UserWarning: no worker has come; runs wait for one.
     """
     try:
         from distributed import Client
@@ -25,6 +28,8 @@ def cluster_executor(address, timeout=10):
         client = Client(address, timeout=timeout, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConnectionError(f"address: no Dask scheduler answers at {address!r}: {error}") from error
-    if not client.scheduler_info()["workers"]:
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except TimeoutError:
         warnings.warn(f"the cluster at {address} has no workers yet; runs wait for the first", stacklevel=2)
     return client.get_executor(pure=False)
