@@ -9,6 +9,7 @@ import importlib
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "PercentileLogger": "callbacks",
     "BatchNormLayer": "layers",
     "WSConv1D": "layers",
     "WSConv2D": "layers",

@@ -1,0 +1,1 @@
+"""Statistics of batch normalization: the batch's own, and the population's."""
