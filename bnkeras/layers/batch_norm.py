@@ -1,20 +1,85 @@
 """Batch normalization, a drop-in for `keras.layers.BatchNormalization`."""
 
+import math
+import numbers
+import warnings
+
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.layers import _normalize
+from bnkeras.layers import _fused, _moments
+
+_INFERENCE = ("population", "batch")
+_PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
+_SERIALIZED_ARGUMENTS = {
+    initializers: tuple(f"{w}_initializer" for w in ("beta", "gamma", "moving_mean", "moving_variance")),
+    regularizers: ("beta_regularizer", "gamma_regularizer"),
+    constraints: ("beta_constraint", "gamma_constraint"),
+}
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
 class BatchNormLayer(keras.layers.Layer):
-    """Batch normalization.
+    """Normalizes each channel by the mean and variance of the batch.
 
-    In training, per channel and with mean and biased variance over the batch and its positions:
+    In training, with `mean` and the biased `variance` taken per channel over the batch and its positions:
 
         y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
         moving_mean     <- momentum * moving_mean     + (1 - momentum) * mean
         moving_variance <- momentum * moving_variance + (1 - momentum) * variance
+
+    In inference, and in training while `layer.trainable` is `False`, `moving_mean` and `moving_variance` stand in for
+    the batch's own and stay as they are. Arguments, defaults, weights and their order are those of
+    `keras.layers.BatchNormalization` without renorm, so that either layer takes the other's `get_weights()` and this
+    one the other's configuration. Statistics are computed in float32 at least, whatever the inputs are.
+
+    Args:
+        axis: Integer, the channel axis: -1 for channels last, 1 for channels first. Defaults to `-1`.
+        momentum: Float in [0, 1], how much of the moving statistics a training step keeps. Defaults to `0.99`.
+        epsilon: Float >= 0, added to the variance. Defaults to `1e-3`.
+        center: Boolean, whether there is a `beta`. Defaults to `True`.
+        scale: Boolean, whether there is a `gamma`. Defaults to `True`.
+        beta_initializer: Initializer of `beta`. Defaults to `"zeros"`.
+        gamma_initializer: Initializer of `gamma`. Defaults to `"ones"`.
+        moving_mean_initializer: Initializer of `moving_mean`. Defaults to `"zeros"`.
+        moving_variance_initializer: Initializer of `moving_variance`. Defaults to `"ones"`.
+        beta_regularizer: Optional regularizer of `beta`. Defaults to `None`.
+        gamma_regularizer: Optional regularizer of `gamma`. Defaults to `None`.
+        beta_constraint: Optional constraint on `beta`. Defaults to `None`.
+        gamma_constraint: Optional constraint on `gamma`. Defaults to `None`.
+        synchronized: Boolean, whether statistics span all replicas of a `tf.distribute` strategy; without it each
+            replica normalizes by its own, and the moving statistics average over replicas. On JAX, where one program
+            sees the whole batch, they always span it. Defaults to `False`.
+        group_size: Optional integer n (ghost batches): wherever the batch's own statistics are used, each n
+            consecutive examples are normalized by theirs, and the moving statistics take the mean over groups of
+            both. The batch must be a multiple of n. Defaults to `None`, the whole batch.
+        inference: `"population"`: inference uses the moving statistics; `"batch"`: it uses the batch's own, and
+            leaves the moving ones alone. Read when a function is traced: after a change, compile anew.
+            Defaults to `"population"`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`, `dtype` and `trainable`.
+
+    Call arguments:
+        inputs: Tensor of any rank and dtype; the result has the layer's compute dtype.
+        training: Boolean, training or inference mode. Defaults to `None`, inference unless a caller says otherwise.
+        mask: Optional tensor of the shape of `inputs` without its last axis, or one that broadcasts to it. Positions
+            where it is false do not count in the statistics.
+
+    Raises:
+        ValueError: If an argument is out of range, if `axis` is out of range for the inputs or their size along it
+            unknown, if rank or channels differ from those at build, if `mask` is not of one rank less than `inputs`,
+            or if `group_size` does not divide the batch (`tf.errors.InvalidArgumentError` where the batch size is not
+            known before the step runs).
+
+    Example:
+
+    >>> layer = BatchNormLayer(epsilon=0.0)
+    >>> layer(np.array([[1.0], [3.0]]), training=True)
+    [[-1.], [1.]]
+
+    References:
+        - Ioffe & Szegedy, *Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+          Shift*, 2015, algorithms 1 and 2.
+        - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
 
     def __init__(
@@ -38,6 +103,8 @@ class BatchNormLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if not isinstance(axis, numbers.Integral):
+            raise ValueError(f"`axis` must be an integer. Received: axis={axis!r}")
         self.axis = int(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
@@ -55,83 +122,145 @@ class BatchNormLayer(keras.layers.Layer):
         self.group_size = group_size
         self.inference = inference
         self.supports_masking = True
-        self.gamma = self.beta = None
+        self.gamma = self.beta = self.moving_mean = self.moving_variance = None
+        self._check_arguments()
+
+    def _check_arguments(self):
+        size = self.group_size
+        sized = size is None or (isinstance(size, numbers.Integral) and size > 0)
+        checks = {
+            "momentum": (0 <= self.momentum <= 1, "a number in [0, 1]"),
+            "epsilon": (0 <= self.epsilon < math.inf, "a number of at least 0"),
+            "group_size": (
+                size is None or (isinstance(size, numbers.Integral) and size > 0),
+                "`None` or a positive integer",
+            ),
+            "inference": (self.inference in _INFERENCE, f"one of {_INFERENCE}"),
+        }
+        for name, (holds, expected) in checks.items():
+            if not holds:
+                raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}")
+        if self.synchronized and size is not None:
+            raise ValueError(f"`synchronized=True` and `group_size` exclude each other. Received: group_size={size}")
+        if self.synchronized and keras.backend.backend() == "torch":
+            raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: torch")
 
     def build(self, input_shape):
-        shape = (input_shape[self.axis],)
-        if self.scale:
-            self.gamma = self.add_weight(
-                shape=shape,
-                name="gamma",
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                autocast=False,
-            )
-        if self.center:
-            self.beta = self.add_weight(
-                shape=shape,
-                name="beta",
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                autocast=False,
-            )
-        self.moving_mean = self.add_weight(
-            shape=shape,
-            name="moving_mean",
-            initializer=self.moving_mean_initializer,
-            trainable=False,
+        """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, each of shape `(channels,)`."""
+        self.compute_output_shape(input_shape)
+        channels = input_shape[self.axis]
+        if channels is None:
+            raise ValueError(f"The size along `axis` must be known. Received: axis={self.axis}, shape {input_shape}")
+        if self.group_size is not None and self.axis % len(input_shape) == 0:
+            raise ValueError(f"`group_size` needs the examples along axis 0. Received: axis={self.axis}")
+        for name, wanted in [("gamma", self.scale), ("beta", self.center)]:
+            if wanted:
+                setattr(self, name, self._add_channel_weight(name, channels))
+        self.moving_mean = self._add_channel_weight("moving_mean", channels, moving=True)
+        self.moving_variance = self._add_channel_weight("moving_variance", channels, moving=True)
+        self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def _add_channel_weight(self, name, channels, moving=False):
+        return self.add_weight(
+            shape=(channels,),
+            name=name,
+            initializer=getattr(self, f"{name}_initializer"),
+            regularizer=None if moving else getattr(self, f"{name}_regularizer"),
+            constraint=None if moving else getattr(self, f"{name}_constraint"),
+            trainable=not moving,
             autocast=False,
+            aggregation="mean" if moving else "none",
         )
-        self.moving_variance = self.add_weight(
-            shape=shape,
-            name="moving_variance",
-            initializer=self.moving_variance_initializer,
-            trainable=False,
-            autocast=False,
-        )
-        self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the inputs."""
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise ValueError(f"`axis` is out of range for inputs of shape {input_shape}. Received: axis={self.axis}")
+        return input_shape
 
     def call(self, inputs, training=None, mask=None):
-        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        gamma = None if self.gamma is None else ops.cast(self.gamma, x.dtype)
-        beta = None if self.beta is None else ops.cast(self.beta, x.dtype)
-        updating = bool(training) and self.trainable
-        if updating or self.inference == "batch":
-            y, mean, variance = _normalize.by_batch(x, gamma, beta, self.axis, self.epsilon, mask, self.group_size)
-            if updating:
-                self._update(self.moving_mean, mean)
-                self._update(self.moving_variance, variance)
-        else:
-            y = _normalize.by_statistics(
-                x, self.moving_mean, self.moving_variance, gamma, beta, self.axis, self.epsilon
+        """Normalize `inputs`; in training, update the moving statistics as well."""
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                "`mask` must have one dimension less than the inputs. "
+                f"Received: mask of shape {mask.shape}, inputs of shape {inputs.shape}"
             )
+        # Sums over a batch overflow in float16.
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        if training and self.trainable:
+            y, mean, variance = self._normalize_by_batch(x, mask)
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, variance)
+        elif self.inference == "batch":
+            y, _, _ = self._normalize_by_batch(x, mask)
+        else:
+            y = self._normalize(x, self._align(self.moving_mean, x), self._align(self.moving_variance, x))
         return ops.cast(y, self.compute_dtype)
+
+    def _normalize(self, x, mean, variance):
+        """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one factor and one offset per channel."""
+        factor = ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            factor = factor * self._align(self.gamma, x)
+        offset = -mean * factor
+        if self.center:
+            offset = offset + self._align(self.beta, x)
+        return x * factor + offset
+
+    def _normalize_by_batch(self, x, mask):
+        """Return `x` normalized by its own mean and variance, and these per channel."""
+        self._warn_of_single_values(x)
+        mask = None if mask is None else ops.expand_dims(mask, -1)
+        if self.group_size is not None:
+            return self._normalize_groups(x, mask)
+        if mask is None and not self.synchronized:
+            fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
+            if fused is not None:
+                return fused
+        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
+        mean, variance = _moments.moments(x, axes, mask, self.synchronized)
+        return self._normalize(x, mean, variance), ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+
+    def _normalize_groups(self, x, mask):
+        groups = _moments.split_groups(x, self.group_size)
+        if mask is not None:
+            mask = _moments.split_groups(ops.broadcast_to(mask, ops.shape(x)), self.group_size)
+        axes = tuple(i for i in range(1, len(groups.shape)) if i != self.axis % len(x.shape) + 1)
+        mean, variance = _moments.moments(groups, axes, mask)
+        y = ops.reshape(self._normalize(groups, mean, variance), ops.shape(x))
+        return y, *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
+
+    def _align(self, weight, x):
+        """Shape a weight of shape `(channels,)` so that it broadcasts along the channels of `x`, in groups or not."""
+        axes_after = (-1 - self.axis) % self.input_spec.ndim
+        return ops.reshape(ops.cast(weight, x.dtype), (-1,) + (1,) * axes_after)
+
+    def _warn_of_single_values(self, x):
+        shape = list(x.shape)
+        shape[0] = self.group_size or shape[0]
+        del shape[self.axis]
+        if None not in shape and math.prod(shape) == 1:
+            warnings.warn(
+                f"{self.name!r} takes its statistics from one value per channel (inputs of shape {tuple(x.shape)}): "
+                "the value is its own mean, its variance is 0, and the output is `beta` whatever the input. "
+                "Use batches of two or more.",
+                stacklevel=2,
+            )
 
     def _update(self, moving, batch):
         old = ops.cast(moving, batch.dtype)
         moving.assign(self.momentum * old + (1.0 - self.momentum) * batch)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
     def get_config(self):
-        return super().get_config() | {
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-            "synchronized": self.synchronized,
-            "group_size": self.group_size,
-            "inference": self.inference,
-        }
+        """Return the arguments that make this layer."""
+        config = {name: getattr(self, name) for name in _PLAIN_ARGUMENTS}
+        for module, names in _SERIALIZED_ARGUMENTS.items():
+            config |= {name: module.serialize(getattr(self, name)) for name in names}
+        return super().get_config() | config
+
+    @classmethod
+    def from_config(cls, config):
+        """Make a layer from `get_config()`, or from that of a `keras.layers.BatchNormalization` without renorm."""
+        if config.get("renorm"):
+            raise ValueError(f"`renorm` is not supported. Received: renorm={config['renorm']!r}")
+        return super().from_config({name: config[name] for name in config if not name.startswith("renorm")})

@@ -57,6 +57,7 @@ class WSDense(_WeightStandardization, keras.layers.Dense):
     """`keras.layers.Dense` with weight standardization; arguments as there."""
 
     def call(self, inputs, training=None):
+        """Multiply by the standardized kernel, add the bias, apply the activation."""
         y = ops.matmul(inputs, standardize(self.kernel))
         if self.bias is not None:
             y = ops.add(y, self.bias)
@@ -68,10 +69,12 @@ class WSConv1D(_WSConv, keras.layers.Conv1D):
     """`keras.layers.Conv1D` with weight standardization; arguments as there."""
 
     def call(self, inputs):
+        """Convolve with the standardized kernel, add the bias, apply the activation."""
         # Conv1D.call convolves by itself; its parent's goes through convolution_op.
         return super(keras.layers.Conv1D, self).call(inputs)
 
     def convolution_op(self, inputs, kernel):
+        """Convolve with the standardized kernel, causally if asked to."""
         padding = self.padding
         if padding == "causal":
             inputs, padding = self._pad_causally(inputs), "valid"
