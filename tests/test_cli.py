@@ -63,7 +63,7 @@ def test_missing_data_set_is_one_line_and_code_2(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monkeypatch):
-    short = {"data": "digits", "epochs": 3, "seeds": 1}
+    short = {"data": "digits", "epochs": 3, "seeds": 1, "probe_every": 23}
     monkeypatch.setitem(mnist_sigmoid.SCALES, "quick", short)
     monkeypatch.setattr(mnist_sigmoid, "LEARNING_RATES", (1.0,))
     monkeypatch.setattr(results, "folder", lambda: tmp_path / "results")

@@ -29,7 +29,7 @@ def load(name):
 
     Args:
         name: one of `names()`: `"mnist"` (60,000 + 10,000 images of 28x28, uint8), `"digits"` (its embedded
-            stand-in, 1,437 + 360 images, no network), `"bng_glass"` (137,781 rows of 9 features, 7 classes) or
+            stand-in, 1,380 + 417 images, no network), `"bng_glass"` (137,781 rows of 9 features, 7 classes) or
             `"glass_drawn"` (its embedded stand-in, 5,000 drawn rows).
 
     Returns:
