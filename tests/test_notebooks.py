@@ -1,0 +1,66 @@
+"""What holds for every notebook; `pytest --nbval notebooks` compares their outputs."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_executed_in_order_without_errors(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+
+
+def test_shows_figures_as_png_of_moderate_size(path, notebook):
+    images = [o.data["image/png"] for c in code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})]
+    assert images
+    assert path.stat().st_size < 1_500_000
+
+
+def test_title_badge_and_settings(path, notebook):
+    opening = notebook.cells[0].source
+    assert opening.startswith("# ")
+    slug = REPOSITORY.removeprefix("https://github.com/")
+    assert f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{path.name}" in opening
+    settings = [cell.source for cell in code_cells(notebook) if re.match(r"[A-Z][A-Z_]+ = ", cell.source)]
+    assert len(settings) == 1
+
+
+def test_set_up_cell_clones_the_one_repository_and_keeps_published_results(notebook):
+    set_up = code_cells(notebook)[0].source
+    assert f'"{REPOSITORY}"' in set_up
+    assert 'find_spec("bnkeras") is None' in set_up
+    assert "BNKERAS_DATA" in set_up
+
+
+def test_links_go_to_the_one_repository():
+    slug = REPOSITORY.removeprefix("https://github.com/")
+    for path in [ROOT / "README.md", *PATHS]:
+        for found in re.findall(r"github(?:\.com)?/([\w.-]+/bnkeras[\w-]*)", path.read_text()):
+            assert found == slug, f"{path.name} links to {found}, pyproject.toml names {slug}"
+
+
+def test_no_machine_path_is_stored(path):
+    assert not re.search(r"/(home|root|tmp|Users|work)/", path.read_text())
