@@ -13,8 +13,8 @@ Reported: more than 80 % accuracy in epoch 3 with batch normalization; finally 9
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from bnkeras.claims import Claim
 from bnkeras.studies import _common
@@ -101,9 +101,9 @@ def build(run, input_shape=(28, 28), classes=10):
 
 
 def _probabilities(model, x):
-    logits = model.predict(x, batch_size=1000, verbose=0).astype("float64")
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    import keras
+
+    return softmax(keras.ops.convert_to_numpy(model(x, training=False)).astype("float64"), axis=1)
 
 
 def percentile_tables(log):
