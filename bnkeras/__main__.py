@@ -41,19 +41,29 @@ def _positive(text):
 
 
 def main(argv=None):
-    """Run the command line; return its exit code: 0, or 2 with one line on standard error for a usage error."""
+    """Run the command line; return its exit code.
+
+    That is 0, or with one line on standard error: 2 for what the user has to mend, 1 for runs that failed, 130 after
+    an interrupt.
+    """
     from bnkeras.datasets.common import DataError
 
     arguments = parser().parse_args(argv)
     try:
         {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments)
     except (DataError, OSError) as error:
-        print(f"bnkeras: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _fail(error, 2)
+    except RuntimeError as error:
+        return _fail(error, 1)
     except KeyboardInterrupt:
         print("bnkeras: interrupted; the runs that had finished are kept, the same command goes on", file=sys.stderr)
         return 130
     return 0
+
+
+def _fail(message, code):
+    print(f"bnkeras: {' '.join(str(message).split())}", file=sys.stderr)
+    return code
 
 
 def list_studies(arguments):
@@ -73,12 +83,13 @@ def run_study(arguments):
 
     study, start = studies.get(arguments.study), time.perf_counter()
     if arguments.scale not in study.SCALES:
-        raise OSError(f"study {arguments.study} has no scale {arguments.scale!r}; it has {', '.join(study.SCALES)}")
+        sys.exit(_fail(f"{arguments.study} has no scale {arguments.scale!r}, only {', '.join(study.SCALES)}", 2))
     runs = study.runs(arguments.scale)
     data = _load_early({run.data for run in runs})
     executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
     records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
-    tables = {name: table.assign(scale=arguments.scale) for name, table in sweep.tables(records).items()}
+    tables = sweep.tables(records, on_failed="raise")
+    tables = {name: table.assign(scale=arguments.scale) for name, table in tables.items()}
     print(f"\n{report.heading(arguments.study, arguments.scale, data)}")
     print(report.text(report.verdict_table(claims.judge(study, tables))))
     for path in _save_figures(study.figures(tables), arguments.out / arguments.study / arguments.scale):

@@ -3,9 +3,10 @@ import sys
 
 import pytest
 
-from bnkeras import datasets, results
+from bnkeras import datasets, results, sweep
 from bnkeras.__main__ import main
 from bnkeras.studies import mnist_sigmoid
+from bnkeras.sweep import run_all
 
 
 def failure(capsys, *argv):
@@ -59,6 +60,22 @@ def test_missing_data_set_is_one_line_and_code_2(capsys, tmp_path, monkeypatch):
     assert "put mnist.npz into" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_without_that_scale(capsys, monkeypatch):
+    monkeypatch.delitem(mnist_sigmoid.SCALES, "laptop")
+    code, error = failure(capsys, "run", "mnist_sigmoid", "--scale", "laptop")
+    assert (code, error) == (2, "bnkeras: mnist_sigmoid has no scale 'laptop', only quick, paper\n")
+
+
+def test_failed_runs_are_one_line_and_code_1(capsys, tmp_path, monkeypatch):
+    def train(run):
+        raise ValueError("no luck")
+
+    monkeypatch.setattr(mnist_sigmoid.Run, "train", train)
+    monkeypatch.setattr(sweep, "run_all", lambda runs, out, **_: run_all(runs, jobs=0, out=out, progress=False))
+    code, error = failure(capsys, "run", "mnist_sigmoid", "--out", str(tmp_path))
+    assert (code, error) == (1, "bnkeras: 18 of 18 runs failed, the first with ValueError: no luck\n")
 
 
 @pytest.mark.slow
