@@ -1,11 +1,29 @@
 """What the studies share: training a model with a row per epoch, effects paired by seed, one-against-the-rest ROC."""
 
+import os
+import sys
 import time
 
 import numpy as np
 import pandas as pd
 
 ROC_GRID = np.linspace(0, 1, 51) ** 2
+
+
+def start_keras():
+    """Import Keras without the start-up lines that TensorFlow's libraries write past Python's logging."""
+    if "keras" in sys.modules:
+        return
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras
+
+        keras.ops.zeros(1)  # the backend looks for its devices at the first operation
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def train(model, data, run, callbacks=(), **options):

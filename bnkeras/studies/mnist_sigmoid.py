@@ -58,6 +58,7 @@ class Run:
 
     def train(self):
         """Train and return the tables `epochs`, `percentiles`, `drift`, `auc` and `roc` as lists of rows."""
+        _common.start_keras()
         from bnkeras import callbacks, datasets
 
         data = datasets.load(self.data)
