@@ -9,12 +9,15 @@ import importlib
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "ActivationStats": "callbacks",
     "PercentileLogger": "callbacks",
     "BatchNormLayer": "layers",
     "WSConv1D": "layers",
     "WSConv2D": "layers",
     "WSConv3D": "layers",
     "WSDense": "layers",
+    "batch_statistics": "statistics",
+    "estimate_population_statistics": "statistics",
 }
 
 __all__ = ["__version__", *_EXPORTS]

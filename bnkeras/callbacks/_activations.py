@@ -19,6 +19,11 @@ def is_linear(layer):
     return getattr(layer, "activation", None) is keras.activations.linear
 
 
+def channel_axis(layer):
+    """Axis of the units in the input and the output of a layer's activation."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+
 def _attribute(layer):
     """Name of the function of `layer` that maps an activation's input to its output, or `None`."""
     if isinstance(layer, _ACTIVATION_LAYERS):

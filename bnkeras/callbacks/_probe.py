@@ -80,22 +80,3 @@ def _finite(array, name):
     if wrong:
         raise ValueError(f"`{name}` must be finite. Received: {wrong} NaN or infinite values of {array.size}")
     return array.astype(keras.config.floatx())
-
-
-def build(model, probe, name="probe"):
-    """Hold a probe against the model's inputs, and build a model that has not seen data yet.
-
-    Raises:
-        ValueError: an array has another shape than the model's input.
-    """
-    arrays = keras.tree.flatten(probe)
-    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
-    got = [array.shape for array in arrays]
-    if expected and (len(got) != len(expected) or not all(map(_fits, got, expected))):
-        raise ValueError(f"`{name}` must have the shape of the model's input, {expected}. Received shapes: {got}")
-    if not model.built:
-        model(keras.tree.map_structure(lambda array: array[:1], probe), training=False)
-
-
-def _fits(shape, expected):
-    return len(shape) == len(expected) and all(want in (None, got) for got, want in zip(shape, expected, strict=True))

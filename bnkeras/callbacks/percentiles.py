@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from bnkeras.callbacks._activations import find_layer, hidden_activations, tapped
-from bnkeras.callbacks._probe import ProbeCallback, build, checked_probe
+from bnkeras.callbacks._activations import channel_axis, find_layer, hidden_activations, tapped
+from bnkeras.callbacks._probe import ProbeCallback, checked_probe
+from bnkeras.statistics._calls import build
 
 
 class PercentileLogger(ProbeCallback):
@@ -63,11 +64,11 @@ class PercentileLogger(ProbeCallback):
             raise ValueError(f"`percentiles` must be numbers from 0 to 100. Received: percentiles={percentiles!r}")
 
     def _open(self, model):
-        build(model, self.probe)
+        build(model, self.probe, "probe")
         probe = keras.tree.map_structure(ops.convert_to_tensor, self.probe)
         layer = hidden_activations(model, probe)[-1] if self.layer is None else find_layer(model, self.layer)
         read = self._compiled(model, lambda x: _inputs(model, layer, x))
-        axis = _channel_axis(layer) if self.axis is None else self.axis
+        axis = channel_axis(layer) if self.axis is None else self.axis
         self._look = lambda model: self._percentiles(ops.convert_to_numpy(read(probe)), axis)
 
     def _percentiles(self, z, axis):
@@ -100,7 +101,3 @@ def _inputs(model, layer, x):
     with tapped([layer], keep):
         model(x, training=False)
     return ops.cast(ops.concatenate(seen), "float32")
-
-
-def _channel_axis(layer):
-    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1

@@ -1,1 +1,6 @@
-"""Statistics of batch normalization: the batch's own, and the population's."""
+"""Statistics of batch normalization: each batch's own, and the whole data's."""
+
+from bnkeras.statistics.batch import batch_statistics
+from bnkeras.statistics.population import estimate_population_statistics
+
+__all__ = ["batch_statistics", "estimate_population_statistics"]

@@ -14,6 +14,25 @@ def batch_norms(model):
     return [layer for layer in model._flatten_layers() if isinstance(layer, BATCH_NORMS)]
 
 
+def required_batch_norms(model):
+    """`batch_norms(model)`, of which there must be some.
+
+    Raises:
+        TypeError: `model` is not a Keras model.
+        ValueError: it has no such layer.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
+    layers = batch_norms(model)
+    if not layers:
+        names = [layer.name for layer in model._flatten_layers(include_self=False)]
+        raise ValueError(
+            "`model` must have a batch normalization layer, BatchNormLayer or keras.layers.BatchNormalization. "
+            f"Received: model {model.name!r} with the layers {names}"
+        )
+    return layers
+
+
 @contextlib.contextmanager
 def replaced(layer, **attributes):
     """Attributes of one instance replaced for a while, past Keras's tracking; nests."""
@@ -88,3 +107,22 @@ def _jax_function(model, function):
             return function(*args)
 
     return lambda *args: run([variable.value for variable in variables], *args)
+
+
+def build(model, x, name):
+    """Hold a batch against the model's inputs, and build a model that has not seen data yet.
+
+    Raises:
+        ValueError: an array has another shape than the model's input.
+    """
+    arrays = keras.tree.flatten(x)
+    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    got = [tuple(array.shape) for array in arrays]
+    if expected and (len(got) != len(expected) or not all(map(_fits, got, expected))):
+        raise ValueError(f"`{name}` must have the shape of the model's input, {expected}. Received shapes: {got}")
+    if not model.built:
+        model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+
+
+def _fits(shape, expected):
+    return len(shape) == len(expected) and all(want in (None, got) for got, want in zip(shape, expected, strict=True))
