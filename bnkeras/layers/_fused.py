@@ -26,27 +26,56 @@ def normalize_by_batch(x, gamma, beta, axis, epsilon):
         `None` where separate operations are at least as fast, or the kernel does not apply; else `(y, mean, variance)`
         with mean and biased variance of shape `(channels,)`.
     """
-    if keras.backend.backend() != "tensorflow" or not _pays(x, axis, epsilon) or _in_xla():
+    if not _pays(x, axis, epsilon):
         return None
     import tensorflow as tf
 
-    channels = x.shape[-1]
-    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x if len(x.shape) == 4 else tf.reshape(x, (1, 1, -1, channels)),
-        scale=tf.ones(channels) if gamma is None else tf.cast(gamma, x.dtype),
-        offset=tf.zeros(channels) if beta is None else tf.cast(beta, x.dtype),
-        mean=tf.zeros(0),
-        variance=tf.zeros(0),
-        epsilon=epsilon,
-        exponential_avg_factor=1.0,
-        is_training=True,
-    )
-    n = tf.cast(tf.size(x, out_type="int64") // channels, "float32")
+    images = x if len(x.shape) == 4 else tf.reshape(x, (1, 1, -1, x.shape[-1]))
+    y, mean, variance = _fused(images, gamma, beta, tf.zeros(0), tf.zeros(0), epsilon, is_training=True)
+    n = tf.cast(tf.size(x, out_type="int64") // x.shape[-1], x.dtype)
     # The kernel returns Bessel's variance, sum / (n - 1), and 0 where n is 1.
     return tf.reshape(y, tf.shape(x)), mean, variance * ((n - 1) / n)
 
 
+def normalize_by_population(x, gamma, beta, mean, variance, axis, epsilon):
+    """Normalize `x` with the given statistics by one fused kernel, which TensorFlow also merges into a convolution.
+
+    Args:
+        x: Float tensor.
+        gamma: Scale, of shape `(channels,)`, or `None`.
+        beta: Offset, of shape `(channels,)`, or `None`.
+        mean: Tensor of shape `(channels,)`.
+        variance: Tensor of shape `(channels,)`.
+        axis: Integer, the channel axis.
+        epsilon: Float, added to the variance.
+
+    Returns:
+        `y`, or `None` where separate operations are at least as fast, or the kernel does not apply.
+    """
+    if len(x.shape) != 4 or not _pays(x, axis, epsilon):
+        return None
+    return _fused(x, gamma, beta, mean, variance, epsilon, is_training=False)[0]
+
+
+def _fused(x, gamma, beta, mean, variance, epsilon, is_training):
+    import tensorflow as tf
+
+    channels = x.shape[-1]
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=tf.ones(channels) if gamma is None else tf.cast(gamma, x.dtype),
+        offset=tf.zeros(channels) if beta is None else tf.cast(beta, x.dtype),
+        mean=tf.cast(mean, x.dtype),
+        variance=tf.cast(variance, x.dtype),
+        epsilon=epsilon,
+        exponential_avg_factor=1.0,
+        is_training=is_training,
+    )[:3]
+
+
 def _pays(x, axis, epsilon):
+    if keras.backend.backend() != "tensorflow" or _in_xla():
+        return False
     shape = tuple(x.shape)
     if axis not in (-1, len(shape) - 1) or keras.backend.standardize_dtype(x.dtype) != "float32":
         return False

@@ -19,10 +19,10 @@ def moments(x, axes, mask=None, synchronized=False):
         return ops.moments(x, axes, keepdims=True)
     kept = (lambda values: values) if mask is None else (lambda values: ops.where(ops.cast(mask, "bool"), values, 0))
     total = _sum_over_replicas if synchronized else (lambda sums: sums)
-    total_x, count = total(ops.stack([ops.sum(kept(v), axes, keepdims=True) for v in (x, ops.ones_like(x))]))
+    sums = total(ops.stack([ops.sum(kept(v), axes, keepdims=True) for v in (x, ops.ones_like(x))]))
     # Keras's own guard against a batch that is masked altogether.
-    count = count + keras.config.epsilon()
-    mean = total_x / count
+    count = sums[1] + keras.config.epsilon()
+    mean = sums[0] / count
     return mean, total(ops.sum(kept(ops.square(x - mean)), axes, keepdims=True)) / count
 
 

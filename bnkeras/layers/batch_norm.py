@@ -131,10 +131,7 @@ class BatchNormLayer(keras.layers.Layer):
         checks = {
             "momentum": (0 <= self.momentum <= 1, "a number in [0, 1]"),
             "epsilon": (0 <= self.epsilon < math.inf, "a number of at least 0"),
-            "group_size": (
-                size is None or (isinstance(size, numbers.Integral) and size > 0),
-                "`None` or a positive integer",
-            ),
+            "group_size": (sized, "`None` or a positive integer"),
             "inference": (self.inference in _INFERENCE, f"one of {_INFERENCE}"),
         }
         for name, (holds, expected) in checks.items():
@@ -194,7 +191,7 @@ class BatchNormLayer(keras.layers.Layer):
         elif self.inference == "batch":
             y, _, _ = self._normalize_by_batch(x, mask)
         else:
-            y = self._normalize(x, self._align(self.moving_mean, x), self._align(self.moving_variance, x))
+            y = self._normalize_by_population(x, training)
         return ops.cast(y, self.compute_dtype)
 
     def _normalize(self, x, mean, variance):
@@ -206,6 +203,13 @@ class BatchNormLayer(keras.layers.Layer):
         if self.center:
             offset = offset + self._align(self.beta, x)
         return x * factor + offset
+
+    def _normalize_by_population(self, x, training):
+        weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
+        fused = None if training else _fused.normalize_by_population(x, *weights, self.axis, self.epsilon)
+        if fused is not None:
+            return fused
+        return self._normalize(x, self._align(self.moving_mean, x), self._align(self.moving_variance, x))
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
