@@ -7,8 +7,24 @@ are the same in all figures; they are told apart without colour vision too.
 import matplotlib.pyplot as plt
 import numpy as np
 
-LABELS = {"none": "base (no normalization)", "bn": "batch normalization"}
-COLORS = {"none": "#D55E00", "bn": "#0072B2"}
+LABELS = {
+    "none": "base (no normalization)",
+    "bn": "batch normalization",
+    "ln": "layer normalization",
+    "ws": "weight standardization",
+    "ws_bn": "WS + BN",
+    "gn": "group normalization",
+    "ghost_bn": "ghost BN, groups of 16",
+}
+COLORS = {
+    "none": "#D55E00",
+    "bn": "#0072B2",
+    "ln": "#009E73",
+    "ws": "#E69F00",
+    "ws_bn": "#CC79A7",
+    "gn": "#56B4E9",
+    "ghost_bn": "#000000",
+}
 DPI = 90
 
 
