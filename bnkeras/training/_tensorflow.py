@@ -30,7 +30,7 @@ class Program:
     def _compiled(self, data, order):
         spec = tf.nest.map_structure(lambda t: tf.TensorSpec([order.shape[1], *t.shape[1:]], t.dtype), data)
         traced = self._step.get_concrete_function(spec)
-        jit = _is_xla_faster(self._model, traced.graph) if self._jit == "auto" else self._jit
+        jit = is_xla_faster(self._model, traced.graph) if self._jit == "auto" else self._jit
 
         def run(data, order, start, stop):
             def body(i, _):
@@ -52,7 +52,8 @@ def _one_step(model, training, augment, generator):
     return tf.autograph.experimental.do_not_convert(step)
 
 
-def _is_xla_faster(model, graph):
+def is_xla_faster(model, graph):
+    """Whether XLA is expected to run the traced step of the model faster than a plain graph on this machine."""
     if not all(layer.supports_jit for layer in model._flatten_layers()):
         return False
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):

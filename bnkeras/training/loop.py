@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from .arrays import training_data, validation_tensors
+from .arrays import training_tensors, validation_tensors
 from .checks import check_integers, check_model
-from .orders import checked_order, split_order
+from .orders import epoch_orders
 from .programs import programs_of
 from .strides import chunk_ends
 
@@ -34,7 +34,71 @@ def fit(
 ):
     """Trains a compiled Keras model as `model.fit` does, with a whole epoch as one compiled program.
 
-    Work in progress on this text: see the arguments of `keras.Model.fit`.
+    The data lie on the device; a program gathers each batch there and hands it to the model's own `train_step`, in a
+    loop. Optimizer, schedules, weight decay, clipping, loss scaling, losses, metrics, dropout seeds and mixed precision
+    are therefore Keras's: the same batches give the same numbers as `model.fit`, up to rounding. (With TensorFlow,
+    random numbers depend on whether XLA compiles the step, here and in `model.fit`, so dropout masks do too.)
+
+    Programs are kept with the model and used again by the next call. `model.compile` discards them, and so does a
+    changed `trainable` flag; where that changes which variables are trained, `model.compile` is asked for. Any other
+    attribute changed later (a momentum, say) is seen after `model.compile` only, as in Keras.
+
+    **Callbacks** are called as in `model.fit` at the level of epochs. An epoch is one chunk of steps, cut further where
+    callbacks ask for it, and `on_train_batch_begin` and `on_train_batch_end` are called once per chunk, with its first
+    and last step, as Keras does with `steps_per_execution`:
+
+    - after every `callback.every` steps, for a callback that has this attribute, a positive integer; steps are counted
+      over the epochs from epoch 0, that is, when `epoch * params["steps"] + batch + 1` is a multiple of it;
+    - after every `save_freq` steps for `ModelCheckpoint` and `BackupAndRestore`;
+    - after `steps_per_call` steps of an epoch, where it is given;
+    - after every step for any other callback with a method for batches, unless `steps_per_call` is given. `TensorBoard`
+      is one of these where its `update_freq` is not `"epoch"`. `ProgbarLogger` and `TerminateOnNaN` make do with the
+      chunks that there are: a loss that is NaN stays so to the end of its epoch.
+
+    Validation is one chunk. An interrupt (Ctrl-C) takes effect at the end of the chunk being run and leaves the model
+    as the chunk leaves it, ready to be used or trained further.
+
+    Args:
+        model: Compiled `keras.Model`.
+        x: Inputs: array or tensor, or a nested structure of them; examples along the first axis. Floats are cast to
+            `keras.config.floatx()`, as in `model.fit`; other types (`uint8` images) reach the model as they are.
+        y: Targets, likewise. Defaults to `None`.
+        batch_size: Examples in a batch. Defaults to `None`: 32 or all there are, or as `order` says.
+        epochs: Index of the epoch to stop before. Defaults to `1`.
+        shuffle: Whether to shuffle in each epoch; see `batch_order`. Defaults to `True`.
+        seed: Non-negative integer that, with the epoch, settles shuffling and augmentation. Defaults to `0`.
+        order: The caller's own batches: integer array of shape `[steps, batch]` of indices into `x`, or a function of
+            the epoch that returns one, always of the same shape. Takes the place of `shuffle` and `drop_remainder`.
+        drop_remainder: Whether to leave out the last batch of an epoch where it is smaller. Defaults to `False`, as
+            in Keras; it is a program of its own then, and takes its time to compile.
+        augment: Function `(x, generator) -> x`, written in `keras.ops`, applied to each batch on the device;
+            `generator` is a `keras.random.SeedGenerator` to pass as `seed` to `keras.random`. Use one function object
+            throughout: another one means another program. Defaults to `None`.
+        validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, evaluated after epochs. Defaults to `None`.
+        validation_batch_size: Examples in a batch of validation data. Defaults to `None`: up to 512.
+        validation_freq: Epochs from one validation to the next. Defaults to `1`.
+        sample_weight: Weights of the examples, as in `model.fit`. Defaults to `None`.
+        callbacks: Keras callback or list of them.
+        steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
+        jit: Whether to compile with XLA. `"auto"` does, save on a CPU where the step holds a convolution, and where a
+            layer rules it out: there TensorFlow's graphs are faster. `jit_compile` of `model.compile` plays no part.
+            JAX always compiles. Defaults to `"auto"`.
+        initial_epoch: Index of the epoch to begin with. Defaults to `0`.
+        verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
+
+    Returns:
+        `keras.callbacks.History`, as `model.fit` returns it.
+
+    Raises:
+        TypeError: `model` is not a Keras model.
+        ValueError: The model is not compiled, compiled to run eagerly, or distributed; an argument is out of range; the
+            arrays differ in length; `batch_size` exceeds the data; `order` is ill-formed or has an index out of range.
+
+    Example:
+
+    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> history = training.fit(model, x, y, batch_size=60, epochs=10, seed=3, validation_data=(x_test, y_test))
+    >>> history.history["val_accuracy"][-1]
     """
     check_model(model, augment, jit)
     check_integers(
@@ -46,12 +110,15 @@ def fit(
         steps_per_call=steps_per_call,
         initial_epoch=initial_epoch,
     )
-    data, n = training_data(x, y, sample_weight)
-    epoch_order = _epoch_orders(n, batch_size, shuffle, seed, order, drop_remainder)
-    steps = sum(map(len, epoch_order(initial_epoch)))
-    trainer = _Trainer(model, data, validation_tensors(validation_data, validation_batch_size), augment, jit)
+    data, n = training_tensors(x, y, sample_weight)
+    validation = None if validation_data is None else validation_tensors(validation_data, validation_batch_size)
+    orders = epoch_orders(
+        n, batch_size=batch_size, shuffle=shuffle, seed=seed, order=order, drop_remainder=drop_remainder
+    )
+    steps = sum(len(part) for part in orders(initial_epoch))
+    # A callback outside of a list would be taken, with JAX, for one that may run in a thread of its own.
     callbacks = keras.callbacks.CallbackList(
-        callbacks,
+        [] if callbacks is None else keras.tree.flatten(callbacks),
         add_history=True,
         add_progbar=verbose != 0,
         verbose=verbose,
@@ -59,17 +126,18 @@ def fit(
         steps=steps,
         model=model,
     )
+    chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
+    trainer = _Trainer(model, data, augment, jit, callbacks)
+
     model.stop_training = False
     callbacks.on_train_begin()
-    first_epoch = getattr(model, "_initial_epoch", None) or initial_epoch
     logs = None
+    first_epoch = getattr(model, "_initial_epoch", None) or initial_epoch
     for epoch in range(first_epoch, epochs):
-        ends = chunk_ends(callbacks.callbacks, steps, epoch, first_epoch, steps_per_call)
         trainer.begin_epoch(seed, epoch)
-        callbacks.on_epoch_begin(epoch)
-        logs = trainer.train(callbacks, epoch_order(epoch), ends)
-        if validation_data is not None and (epoch + 1) % validation_freq == 0:
-            logs.update({f"val_{name}": value for name, value in trainer.validate(callbacks).items()})
+        logs = trainer.train(orders(epoch), chunk_ends(callbacks.callbacks, steps, epoch, first_epoch, steps_per_call))
+        if validation is not None and (epoch + 1) % validation_freq == 0:
+            logs.update({f"val_{name}": value for name, value in trainer.validate(*validation).items()})
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -79,56 +147,32 @@ def fit(
     return model.history
 
 
-def _epoch_orders(n, batch_size, shuffle, seed, order, drop_remainder):
-    """A function of the epoch that returns its order: the full batches and, as one more row or none, the smaller."""
-    if order is None:
-        size = 32 if batch_size is None else batch_size
-        if size > n:
-            raise ValueError(f"`batch_size` must not exceed the number of examples, {n}. Received: {size}")
-
-        def by_seed(epoch):
-            full, rest = split_order(n, size, seed, epoch, shuffle, drop_remainder)
-            return full, rest.reshape(-1, rest.size) if rest.size else rest.reshape(0, 1)
-
-        return by_seed
-
-    def given(epoch):
-        indices = checked_order(order(epoch) if callable(order) else order, n)
-        if batch_size not in (None, indices.shape[1]):
-            raise ValueError(
-                f"`batch_size` must be the second axis of `order`, or None. Received: batch_size={batch_size} and an "
-                f"order of shape {indices.shape}"
-            )
-        return indices, indices[:0]
-
-    return given
-
-
 class _Trainer:
-    """Runs chunks of training steps, and the validation data, by compiled programs."""
+    """Runs chunks of steps by compiled programs, with the calls to callbacks that belong to them."""
 
-    def __init__(self, model, data, validation, augment, jit):
+    def __init__(self, model, data, augment, jit, callbacks):
         self._model = model
         self._data = data
-        self._validation = validation
         self._augment = augment
         self._jit = jit
+        self._callbacks = callbacks
         self._programs = programs_of(model)
         self._programs.update(model)
 
     def begin_epoch(self, seed, epoch):
-        """Resets the metrics, and lets the augmentation of an epoch depend on the seed and the epoch alone."""
+        """Resets the metrics, and lets the augmentation of an epoch depend on seed and epoch alone."""
         self._model.reset_metrics()
         state = np.random.SeedSequence([seed, epoch]).generate_state(1)
-        self._programs.generator.state.assign(np.array([state[0] >> 1, 0], "int64"))
+        self._programs.generator.state.assign(np.array([state[0] >> 1, 0], "int32"))
+        self._callbacks.on_epoch_begin(epoch)
 
-    def train(self, callbacks, order, ends):
-        """Trains one epoch and returns its logs."""
+    def train(self, order, ends):
+        """Trains one epoch, cut at `ends`, and returns its logs."""
         order = [keras.ops.convert_to_tensor(part) for part in order]
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):
-            callbacks.on_train_batch_begin(begin)
+            self._callbacks.on_train_batch_begin(begin)
             logs = self._run(order, begin, end)
-            callbacks.on_train_batch_end(end - 1, logs)
+            self._callbacks.on_train_batch_end(end - 1, logs)
             if self._model.stop_training:
                 break
         return dict(logs)
@@ -136,23 +180,21 @@ class _Trainer:
     def _run(self, order, begin, end):
         for part in order:
             steps = part.shape[0]
-            if max(begin, 0) < min(end, steps):
+            if begin < steps and end > 0:
                 program = self._programs.train(self._model, self._data, part.shape[1], self._augment, self._jit)
                 logs = program(self._data, part, max(begin, 0), min(end, steps))
             begin, end = begin - steps, end - steps
         return logs
 
-    def validate(self, callbacks):
-        """Evaluates the validation data and returns its logs."""
-        data, n, batch_size = self._validation
-        callbacks.on_test_begin()
+    def validate(self, data, n, batch_size):
+        """Evaluates validation data and returns its logs."""
+        order = epoch_orders(n, batch_size=batch_size, shuffle=False, seed=0, order=None, drop_remainder=False)(0)
+        self._callbacks.on_test_begin()
         self._model.reset_metrics()
-        callbacks.on_test_batch_begin(0)
-        for part in split_order(n, batch_size, 0, 0, shuffle=False, drop_remainder=False):
-            if part.size:
-                order = keras.ops.convert_to_tensor(part.reshape(-1, min(batch_size, part.size)))
-                program = self._programs.test(self._model, data, order.shape[1], self._jit)
-                logs = program(data, order, 0, order.shape[0])
-        callbacks.on_test_batch_end(-(-n // batch_size) - 1, logs)
-        callbacks.on_test_end(logs)
+        self._callbacks.on_test_batch_begin(0)
+        for part in order:
+            program = self._programs.test(self._model, data, part.shape[1], self._jit)
+            logs = program(data, keras.ops.convert_to_tensor(part), 0, len(part))
+        self._callbacks.on_test_batch_end(sum(map(len, order)) - 1, logs)
+        self._callbacks.on_test_end(logs)
         return dict(logs)

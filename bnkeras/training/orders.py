@@ -1,5 +1,7 @@
 """Which examples make up which batch: by seed, or as the caller says."""
 
+import functools
+
 import numpy as np
 
 
@@ -26,39 +28,70 @@ def batch_order(n, batch_size, seed=0, epoch=0, shuffle=True, drop_remainder=Fal
     >>> [batch.tolist() for batch in batch_order(5, 2, shuffle=False)]
     [[0, 1], [2, 3], [4]]
     """
-    full, rest = split_order(n, batch_size, seed, epoch, shuffle, drop_remainder)
-    return [*full, rest] if len(rest) else list(full)
+    return [batch for part in _split(n, batch_size, seed, epoch, shuffle, drop_remainder) for batch in part]
 
 
-def split_order(n, batch_size, seed, epoch, shuffle, drop_remainder):
-    """The same as `batch_order`, as one array `[steps, batch_size]` and the indices of the smaller last batch."""
+def epoch_orders(n, *, batch_size, shuffle, seed, order, drop_remainder):
+    """A function of the epoch that returns its batches as a list of index arrays `[steps, batch]`.
+
+    There is one array for the batches of the full size and, where the examples leave a smaller batch, one more for it.
+
+    Raises:
+        ValueError: `batch_size` exceeds `n` or contradicts `order`. The function raises it for an `order` that is
+            ill-formed, changes its shape or has an index out of range.
+    """
+    if order is not None:
+        return _CallersOrder(order, n, batch_size)
+    batch_size = min(32, n) if batch_size is None else batch_size
+    if batch_size > n:
+        raise ValueError(f"`batch_size` must not exceed the number of examples, {n}. Received: {batch_size}")
+    return lambda epoch: _split(n, batch_size, seed, epoch, shuffle, drop_remainder)
+
+
+def _split(n, batch_size, seed, epoch, shuffle, drop_remainder):
     order = np.random.default_rng([seed, epoch]).permutation(n) if shuffle else np.arange(n)
     order = order.astype("int32")
     used = n - n % batch_size
-    rest = order[:0] if drop_remainder else order[used:]
-    return order[:used].reshape(-1, batch_size), rest
+    parts = [order[:used].reshape(-1, batch_size)]
+    return parts if drop_remainder or used == n else [*parts, order[None, used:]]
 
 
-def checked_order(order, n):
-    """`order` as an int32 array, after a look at its form and range.
+class _CallersOrder:
+    """The caller's own order: an array for every epoch, or a function of the epoch."""
 
-    Args:
-        order: Array-like of integers, shape `[steps, batch]`, entries from 0 to `n - 1`.
-        n: Number of examples.
+    def __init__(self, order, n, batch_size):
+        self._order = order
+        self._n = n
+        self._batch_size = batch_size
+        self._shape = None
 
-    Raises:
-        ValueError: `order` has another form, or an entry is out of range.
-    """
-    order = np.asarray(order)
-    if order.ndim != 2 or 0 in order.shape or order.dtype.kind not in "iu":
-        raise ValueError(
-            "`order` must be an array of integers of shape [steps, batch], or a function of the epoch that returns "
-            f"one. Received: shape {order.shape}, dtype {order.dtype}"
-        )
-    wrong = order[(order < 0) | (order >= n)]
-    if wrong.size:
-        raise ValueError(
-            f"`order` must hold indices from 0 to {n - 1} (there are {n} examples). Received: {wrong.size} outside of "
-            f"that range, the first of them {wrong[0]}"
-        )
-    return order.astype("int32")
+    # The order of the first epoch is asked for twice, once to count the steps.
+    @functools.lru_cache(maxsize=1)  # noqa: B019
+    def __call__(self, epoch):
+        order = np.asarray(self._order(epoch) if callable(self._order) else self._order)
+        self._check_form(order, epoch)
+        wrong = order[(order < 0) | (order >= self._n)]
+        if wrong.size:
+            raise ValueError(
+                f"`order` must hold indices from 0 to {self._n - 1}, as there are {self._n} examples. Received: "
+                f"{wrong[0]} in epoch {epoch} ({wrong.size} out of range in all)"
+            )
+        return [order.astype("int32")]
+
+    def _check_form(self, order, epoch):
+        if order.ndim != 2 or 0 in order.shape or order.dtype.kind not in "iu":
+            raise ValueError(
+                "`order` must be an array of integers of shape [steps, batch], or a function of the epoch that returns "
+                f"one. Received: shape {order.shape}, dtype {order.dtype} in epoch {epoch}"
+            )
+        if self._batch_size not in (None, order.shape[1]):
+            raise ValueError(
+                "`batch_size` must be None or the second axis of `order`. Received: "
+                f"batch_size={self._batch_size}, order of shape {order.shape}"
+            )
+        self._shape = self._shape or order.shape
+        if order.shape != self._shape:
+            raise ValueError(
+                f"`order` must have the same shape in every epoch. Received: {order.shape} in epoch {epoch}, "
+                f"{self._shape} before"
+            )
