@@ -29,7 +29,7 @@ SCALES = {
 }
 NORMALIZATIONS = ("none", "bn")
 LEARNING_RATES = (0.01, 0.1, 1.0)
-EQUAL_PASSES = 5
+EQUAL_PASSES = 20
 TYPE_5 = {
     "containers": "type 5 of UCI, the fifth of the seven",
     "tableware": "label 5 when the seven are counted from 0",
@@ -47,7 +47,7 @@ class Run:
         normalization: `"none"` or `"bn"`.
         learning_rate: of plain SGD.
         classes: `"as drawn"`, all training rows, or `"equal"`, of every class as many as the rarest has.
-        epochs: passes over the training rows; with equal classes, each is five passes.
+        epochs: passes over the training rows; with equal classes, each is twenty passes.
         seed: of the split, the weights and the batch order; runs with and without normalization share all three.
         jit: whether XLA compiles the training, which is sooner where an epoch has many steps.
         batch_size: examples a step; a smaller last batch is left out.
