@@ -32,7 +32,7 @@ def normalize_by_batch(x, gamma, beta, axis, epsilon):
 
     images = x if len(x.shape) == 4 else tf.reshape(x, (1, 1, -1, x.shape[-1]))
     y, mean, variance = _fused(images, gamma, beta, tf.zeros(0), tf.zeros(0), epsilon, is_training=True)
-    n = tf.cast(tf.size(x, out_type="int64") // x.shape[-1], x.dtype)
+    n = tf.cast(tf.size(x, out_type=tf.int64) // x.shape[-1], x.dtype)
     # The kernel returns Bessel's variance, sum / (n - 1), and 0 where n is 1.
     return tf.reshape(y, tf.shape(x)), mean, variance * ((n - 1) / n)
 
