@@ -93,7 +93,10 @@ def _band(axis, wide, color):
 
 
 def roc_curves(roc, auc, columns, contrast, source):
-    """ROC curve of every class against the rest, averaged over seeds: a row for each kind, a panel for each level."""
+    """ROC curve of every class against the rest, averaged over seeds: a row for each kind, a panel for each level.
+
+    The false positive rate is drawn on a logarithmic axis, because good classifiers differ at its small end alone.
+    """
     levels, kinds = sorted(roc[columns].unique()), list(roc[contrast].unique())
     figure, axes = panels(levels, columns, source, rows=len(kinds), sharex=True, sharey=True)
     colors = plt.get_cmap("tab10")
@@ -103,21 +106,28 @@ def roc_curves(roc, auc, columns, contrast, source):
             area = auc[(auc[contrast] == kind) & (auc[columns] == level)].groupby("class")["auc"].mean()
             for index, (name, curve) in enumerate(chosen.groupby("class")):
                 mean = curve.groupby("fpr")["tpr"].mean()
-                axis.plot(mean.index, mean, color=colors(index % 10), linewidth=1, label=f"{name}: {area[name]:.3f}")
+                axis.semilogx(
+                    mean.index, mean, color=colors(index % 10), linewidth=1, label=f"{name}: {area[name]:.4f}"
+                )
             axis.legend(title="class: AUC", fontsize=6, title_fontsize=6, loc="lower right", ncols=2)
             axis.grid(alpha=0.3)
         row[0].set_ylabel(f"{label(kind)}\ntrue positive rate")
     for axis in axes[-1]:
-        axis.set_xlabel("false positive rate")
+        axis.set_xlabel("false positive rate (log scale)")
     return figure
 
 
 def seconds_per_epoch(epochs, contrast, source):
-    """Seconds of training per epoch after the first, which compiles: a box for each kind over all its epochs."""
+    """Seconds of training per epoch after the first, which compiles: a box for each kind over all its epochs.
+
+    Whiskers reach from the 5th to the 95th percentile; single epochs that other work on the machine delayed are left
+    out.
+    """
     steady = epochs[epochs.epoch > 1]
     kinds = list(steady[contrast].unique())
     figure, axis = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
-    boxes = axis.boxplot([steady[steady[contrast] == kind].seconds for kind in kinds], patch_artist=True, sym=".")
+    seconds = [steady[steady[contrast] == kind].seconds for kind in kinds]
+    boxes = axis.boxplot(seconds, patch_artist=True, whis=(5, 95), showfliers=False)
     for box, median, kind in zip(boxes["boxes"], boxes["medians"], kinds, strict=True):
         box.set(facecolor=COLORS[kind], alpha=0.6)
         median.set_color("black")

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 
-ROC_GRID = np.linspace(0, 1, 51) ** 2
+ROC_GRID = np.concatenate([[0], np.geomspace(1e-4, 1, 31)])
 
 
 def start_keras():
