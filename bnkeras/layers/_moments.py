@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+_INDIVISIBLE = "`group_size` must divide the batch. Received: group_size={size}, a batch of {batch}"
+
 
 def moments(x, axes, mask=None, synchronized=False):
     """Return mean and biased variance of `x` over `axes`, both with those axes kept at length 1.
@@ -30,21 +32,18 @@ def split_groups(x, size):
     """Reshape `(batch, ...)` to `(batch / size, size, ...)`; refuse a batch that `size` does not divide."""
     batch = x.shape[0]
     if batch is None:
-        _assert_divides(x, size)
+        x = _assert_divides(x, size)
     elif batch % size:
         raise ValueError(_INDIVISIBLE.format(size=size, batch=batch))
     return ops.reshape(x, (-1, size, *ops.shape(x)[1:]))
-
-
-_INDIVISIBLE = "`group_size` must divide the batch. Received: group_size={size}, batch of {batch} examples."
 
 
 def _assert_divides(x, size):
     import tensorflow as tf
 
     batch = tf.shape(x)[0]
-    message = _INDIVISIBLE.format(size=size, batch="another number of")
-    with tf.control_dependencies([tf.debugging.assert_equal(batch % size, 0, message=message)]):
+    message = _INDIVISIBLE.format(size=size, batch="")
+    with tf.control_dependencies([tf.debugging.Assert(batch % size == 0, [message, batch])]):
         return tf.identity(x)
 
 
