@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from bnkeras.statistics._calls import replaced
+from bnkeras.statistics._calls import layer_names, replaced
 
 _ACTIVATION_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU)
 
@@ -58,7 +58,7 @@ def find_layer(model, layer):
         problem = "has no such layer" if not found else f"has {len(found)} layers of that name: give the layer itself"
         raise ValueError(
             f"`layer` must be a layer of the model or its name, and model {model.name!r} {problem}. "
-            f"Received: layer={layer!r}. Its layers: {[known.name for known in layers]}"
+            f"Received: layer={layer!r}. Its layers: {layer_names(model)}"
         )
     if found[0] not in active_layers(model):
         raise ValueError(

@@ -14,6 +14,12 @@ def batch_norms(model):
     return [layer for layer in model._flatten_layers() if isinstance(layer, BATCH_NORMS)]
 
 
+def layer_names(model):
+    """The names of the layers of `model`, inputs left out, for messages."""
+    layers = model._flatten_layers(include_self=False)
+    return [layer.name for layer in layers if not isinstance(layer, keras.layers.InputLayer)]
+
+
 def required_batch_norms(model):
     """`batch_norms(model)`, of which there must be some.
 
@@ -25,10 +31,9 @@ def required_batch_norms(model):
         raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
     layers = batch_norms(model)
     if not layers:
-        names = [layer.name for layer in model._flatten_layers(include_self=False)]
         raise ValueError(
             "`model` must have a batch normalization layer, BatchNormLayer or keras.layers.BatchNormalization. "
-            f"Received: model {model.name!r} with the layers {names}"
+            f"Received: model {model.name!r} with the layers {layer_names(model)}"
         )
     return layers
 

@@ -5,7 +5,7 @@ from keras import ops
 
 
 def moments(x, axis, mask=None):
-    """Count, mean and biased variance of `x` per channel.
+    """Count, mean and biased variance of `x` per channel, the mean in two parts.
 
     Sums run over deviations from one of the values and over one axis after another: in float32, TensorFlow's sum over
     all axes at once loses digits where the mean is far from 0 (batch of 64 images 224×224 with mean 100: off by 2).
@@ -16,7 +16,8 @@ def moments(x, axis, mask=None):
         mask: optional tensor that has the shape of `x` without its last axis, or broadcasts to it.
 
     Returns:
-        `(count, mean, variance)`, each of shape `(channels,)`; the count is an integer.
+        `(count, shift, mean, variance)`, each of shape `(channels,)`: the number of values, one of them, the mean of
+        what they exceed it by, and their variance.
     """
     axes = [i for i in range(len(x.shape)) if i != axis % len(x.shape)]
     kept = ops.ones_like(x, dtype="bool")
@@ -30,7 +31,7 @@ def moments(x, axis, mask=None):
     deviation = ops.where(kept, x - shift, 0)
     mean = _sum(deviation, axes) / divisor
     variance = _sum(ops.where(kept, ops.square(deviation - mean), 0), axes) / divisor
-    return [ops.squeeze(value, axes) for value in (count, shift + mean, variance)]
+    return [ops.squeeze(value, axes) for value in (count, shift, mean, variance)]
 
 
 def _sum(x, axes):
@@ -45,9 +46,10 @@ class Pool:
     def __init__(self):
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
-    def add(self, count, mean, variance):
-        """Add the moments of a batch: Chan, Golub & LeVeque's update."""
-        count, mean, variance = (np.asarray(value, "float64") for value in (count, mean, variance))
+    def add(self, count, shift, mean, variance):
+        """Add the `moments` of a batch: Chan, Golub & LeVeque's update."""
+        count, shift, mean, variance = (np.asarray(value, "float64") for value in (count, shift, mean, variance))
+        mean = shift + mean
         total = self._count + count
         share = count / np.maximum(total, 1)
         delta = mean - self._mean

@@ -10,6 +10,7 @@ from bnkeras.layers import BatchNormLayer, _fused
 from bnkeras.statistics._calls import replaced, required_batch_norms
 
 _COMPILED = ("train_function", "test_function", "predict_function")
+_STEPS = ("train_step", "test_step")
 _PROGRAMS = "_bnkeras_programs"
 
 
@@ -100,16 +101,23 @@ def _twin(layer):
 
 @contextlib.contextmanager
 def _compiled_anew(model):
-    """Put aside what a model has compiled, and put it back."""
+    """Put aside what a model has compiled, and put it back, unless `compile` has made it out of date."""
     own = vars(model)
-    kept = {name: own.pop(name) for name in (*_COMPILED, _PROGRAMS) if name in own}
+    loss = own.get("_loss_tracker")
+    kept = {name: own.pop(name) for name in (*_COMPILED, *_STEPS, _PROGRAMS) if name in own}
     own.update(dict.fromkeys(_COMPILED))
+    # JAX looks compiled programs up by the function: the same test_step would find that of the moving statistics.
+    own.update({name: _another(kept.get(name, getattr(model, name))) for name in _STEPS})
     try:
         yield
     finally:
-        for name in (*_COMPILED, _PROGRAMS):
+        for name in (*_STEPS, _PROGRAMS):
             own.pop(name, None)
-        own.update(kept)
+        own.update(kept if own.get("_loss_tracker") is loss else dict.fromkeys(_COMPILED))
+
+
+def _another(function):
+    return lambda *args, **kwargs: function(*args, **kwargs)
 
 
 def _warning_of_one(x, layer):

@@ -122,9 +122,9 @@ class _Estimate:
             found = self._pass(batch, self._tensors())
             for i in indices:
                 for call in found[i]:
-                    count, mean, variance = map(ops.convert_to_numpy, call)
-                    self._pools[i].add(count, mean, variance)
-                    smallest = min(smallest, count.min())
+                    call = [ops.convert_to_numpy(moment) for moment in call]
+                    self._pools[i].add(*call)
+                    smallest = min(smallest, call[0].min())
         for i in indices:
             self._known[i] = (True, *self._pools[i].statistics(self._layers[i].name))
         if smallest == 1 and len(indices) > 1:
@@ -152,12 +152,12 @@ class _Estimate:
 
         def call(inputs, training=None, mask=None):
             x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-            count, batch_mean, batch_variance = moments(x, layer.axis, mask)
-            found.append((count, batch_mean, batch_variance))
+            count, shift, batch_mean, batch_variance = moments(x, layer.axis, mask)
+            found.append((count, shift, batch_mean, batch_variance))
             self._order.append(i)
             y = ops.batch_normalization(
                 x,
-                ops.where(is_known, ops.cast(mean, x.dtype), batch_mean),
+                ops.where(is_known, ops.cast(mean, x.dtype), shift + batch_mean),
                 ops.where(is_known, ops.cast(variance, x.dtype), batch_variance),
                 layer.axis,
                 offset=None if layer.beta is None else ops.cast(layer.beta, x.dtype),
