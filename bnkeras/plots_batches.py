@@ -1,5 +1,7 @@
 """Figures against the batch size: a panel for each pair of settings, a line and a band over seeds for each kind."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 
 from bnkeras.plots import COLORS, label, mean_and_band
@@ -16,6 +18,7 @@ _TITLES = {
     "digits": "digits",
     "bng_glass": "BNG(glass)",
     "glass_drawn": "drawn glass",
+    "better learning rate": "better learning rate",
     "fixed": "learning rate fixed",
     "scaled": "learning rate ∝ batch size",
     "epochs": "equal epochs",
@@ -65,13 +68,13 @@ def lead_by_features(table, correlation, source):
     axis.set_ylabel("test accuracy, LN minus BN\n(points; a dot a seed, a bar their mean)")
     axis.legend()
     axis.grid(alpha=0.3, axis="y")
-    figure.supxlabel(source, fontsize=8, color="0.35")
+    figure.supxlabel(textwrap.fill(source, 80), fontsize=8, color="0.35")
     return figure
 
 
 def _grid(table, settings, source, ylabel):
     """A figure, and its axes with the rows that belong to each."""
-    down, across = (list(table[name].unique()) for name in settings)
+    down, across = (sorted(table[name].unique(), key=list(_TITLES).index) for name in settings)
     size = (4.2 * len(across), 3.2 * len(down) + 0.6)
     figure, axes = plt.subplots(
         len(down), len(across), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
@@ -84,7 +87,7 @@ def _grid(table, settings, source, ylabel):
             cells.append((axis, table[(table[settings[0]] == first) & (table[settings[1]] == second)]))
     for axis in axes[-1]:
         axis.set_xlabel("batch size")
-    figure.supxlabel(source, fontsize=8, color="0.35")
+    figure.supxlabel(textwrap.fill(source, int(28 * size[0] / 2)), fontsize=8, color="0.35")
     return figure, cells
 
 

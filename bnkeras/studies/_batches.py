@@ -76,15 +76,15 @@ def inferences(x_train, x_test, batch_size=None):
     """The ways of inference of a network with batch normalization, as `train` wants them.
 
     With the moving averages of the training; with the population's statistics, estimated anew over `x_train`; and,
-    where a `batch_size` is given, with each test batch's own, in batches of that size. Weights and moving averages are
-    left as they are. Without batch normalization, the first is all there is.
+    where a `batch_size` is given and there are as many test examples, with each test batch's own. Weights and moving
+    averages are left as they are. Without batch normalization, the first is all there is.
     """
 
     def infer(model):
         outputs = {MOVING: _reuse.logits(model, x_test)}
         if model.name.removeprefix("mlp_") in BATCH_NORMS:
             outputs[POPULATION] = _by_population(model, x_train, x_test)
-            if batch_size is not None:
+            if batch_size is not None and batch_size <= len(x_test):
                 outputs[OWN] = _by_own_batches(model, x_test, batch_size)
         return outputs
 

@@ -200,12 +200,13 @@ def figures(tables):
     plain = accuracy[accuracy.features.isin(["as they are", "standardized"])]
     small = plain[plain.normalization.isin(["bn", "ws", "ws_bn"]) & (plain.batch_size <= compare.SMALL_RANGE)]
     glass = accuracy[(accuracy.features != "as they are") & accuracy.normalization.isin(["bn", "ln"])]
+    on_glass = _common.describe(tables["epochs"].query("features != 'as they are'"))
     correlation = tables["correlation"].groupby("features")["mean_correlation"].mean()
     order = [kind for kind in NORMALIZATIONS if kind in set(plain.normalization)]
     return {
         "accuracy": plots_batches.against_batch_size(_sorted(plain, order), "test_accuracy", ["rate", "data"], source),
         "small": plots_batches.against_batch_size(_sorted(small, order), "test_accuracy", ["rate", "data"], source),
-        "features": plots_batches.lead_by_features(glass, correlation[list(_features.LEVELS)], source),
+        "features": plots_batches.lead_by_features(glass, correlation[list(_features.LEVELS)], on_glass),
     }
 
 
