@@ -372,3 +372,26 @@ def test_keras_masks_reach_the_batch_statistics():
         seen = x[kept].astype("float64")
         expected = (seen - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-3)
         np.testing.assert_allclose(y[kept], expected, rtol=1e-4, atol=1e-5)
+
+
+class WithSpare(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.spare = BatchNormLayer(), BatchNormLayer(name="spare")
+
+    def build(self, input_shape):
+        self.norm.build(input_shape)
+        self.spare.build(input_shape)
+        self.built = True
+
+    def call(self, x):
+        return self.norm(x)
+
+
+def test_a_layer_that_is_not_called_is_told():
+    model = WithSpare()
+    model.build((None, 5))
+    for sequential in (False, True):
+        with pytest.raises(ValueError, match="Received: 0 at layer 'spare'"):
+            estimate_population_statistics(model, X, sequential=sequential)
+    np.testing.assert_array_equal(statistics(model.norm)[0], np.zeros(5))

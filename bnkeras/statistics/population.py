@@ -54,10 +54,10 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     Raises:
         TypeError: `model` is not a Keras model, or `x` is of a kind not listed.
         ValueError: `model` has no such layer, `x` is empty or ends before `steps` batches, leaves a layer less than
-            two values per channel, or leads to NaN or infinite statistics.
+            two values per channel (none where the model does not call it), or leads to NaN or infinite statistics.
 
     Warns:
-        UserWarning: a batch has one value per channel, which tells deeper layers nothing; or a layer is not called.
+        UserWarning: a batch has one value per channel, which tells deeper layers nothing.
 
     Example:
 
@@ -126,13 +126,16 @@ class _Estimate:
                     self._pools[i].add(*call)
                     smallest = min(smallest, call[0].min())
         for i in indices:
-            self._known[i] = (True, *self._pools[i].statistics(self._layers[i].name))
+            self._known[i] = (True, *self._statistics(i))
         if smallest == 1 and len(indices) > 1:
             warnings.warn(
                 "A batch has one value per channel: its variance is 0, and layers after the first see their "
                 "predecessors' beta. Use batches of two or more, the last one included.",
                 stacklevel=3,
             )
+
+    def _statistics(self, i):
+        return self._pools[i].statistics(self._layers[i].name)
 
     def _tensors(self):
         return [tuple(map(ops.convert_to_tensor, known)) for known in self._known]
@@ -170,6 +173,7 @@ class _Estimate:
 
     def assign(self):
         """Set the moving statistics of the layers."""
-        for layer, (_, mean, variance) in zip(self._layers, self._known, strict=True):
+        statistics = [self._statistics(i) for i in range(len(self._layers))]
+        for layer, (mean, variance) in zip(self._layers, statistics, strict=True):
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(variance)
