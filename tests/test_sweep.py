@@ -189,6 +189,12 @@ def test_dead_workers_cost_no_other_run(out, log):
     assert [len(starts(log, number)) for number in range(6)] == [3, 2, 1, 1, 1, 1]
 
 
+def test_libraries_are_heard_only_where_they_end_the_worker(out, log, capfd):
+    (record,) = run_all([Toy(0, log, "abort")], out, jobs=1)
+    assert record["error"]["message"].endswith("exit code 7\nCHECK failed: a library's last words")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_damaged_record_is_trained_again(out, log):
     expected = run_all([Toy(1, log)], out)
     (path,) = out.glob("toys/*.json")

@@ -42,6 +42,10 @@ class Toy:
     def _die(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def _abort(self):
+        os.write(2, b"CHECK failed: a library's last words\n")
+        os._exit(7)
+
     def _die_once(self):
         if len(starts(self.log, self.number)) == 1:
             os.kill(os.getpid(), signal.SIGKILL)

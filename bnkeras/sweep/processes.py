@@ -1,12 +1,14 @@
 """Executors on this machine: single-threaded worker processes, or the calling process itself."""
 
 import contextlib
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 
@@ -66,6 +68,8 @@ class Processes(ThreadPoolExecutor):
             for worker in self._workers:
                 worker.process.kill()
         self.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
 
     def _call(self, function, args):
         for _ in range(_ATTEMPTS):
@@ -74,13 +78,13 @@ class Processes(ThreadPoolExecutor):
                 worker.pipe.send((function, args))
                 answer, problem = worker.pipe.recv()
             except (EOFError, OSError):
-                code = worker.exit_code()
+                words = worker.last_words()
                 continue
             self._idle.put(worker)
             if problem:
                 raise RuntimeError(problem)
             return answer
-        raise WorkerDiedError(f"the worker process died {_ATTEMPTS} times, last with exit code {code}")
+        raise WorkerDiedError(f"the worker process died {_ATTEMPTS} times, last with {words}")
 
     def _worker(self):
         with contextlib.suppress(queue.Empty):
@@ -100,7 +104,9 @@ class _Worker:
     def __init__(self):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        log, self.log_name = tempfile.mkstemp()
+        self.log = open(log, "rb")  # noqa: SIM115
+        self.process = context.Process(target=_serve, args=(theirs, self.log_name), daemon=True)
         with _environment({**worker_environment(), _WORKER: "1"}):
             self.process.start()
         theirs.close()
@@ -110,12 +116,21 @@ class _Worker:
             self.pipe.recv()
         except (EOFError, OSError):
             raise BrokenExecutor(
-                f"a worker process ended before it was ready (exit code {self.exit_code()}); its own message says why"
+                f"a worker process ended before it was ready ({self.last_words()}); its own message says why"
             ) from None
+        finally:
+            os.unlink(self.log_name)
 
-    def exit_code(self):
+    def last_words(self):
+        """Waits for the end of the process and returns its exit code and what its libraries wrote last."""
         self.process.join()
-        return self.process.exitcode
+        lines = self.log.read().decode(errors="replace").splitlines()[-5:]
+        return "\n".join([f"exit code {self.process.exitcode}", *lines])
+
+    def close(self):
+        self.process.join()
+        self.log.close()
+        self.pipe.close()
 
 
 @contextlib.contextmanager
@@ -132,9 +147,12 @@ def _environment(values):
                 os.environ[name] = value
 
 
-def _serve(pipe):
+def _serve(pipe, log):
     """Answers calls until the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _divert_libraries(log)
+    # Keras and TensorFlow are a million objects that stay; the default looks through them again and again.
+    gc.set_threshold(100_000, 50, 50)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send("ready")
     while True:
@@ -146,6 +164,16 @@ def _serve(pipe):
         except Exception as error:
             answer = None, f"{type(error).__name__}: {error}"
         pipe.send(answer)
+        gc.collect()
+        gc.freeze()
+
+
+def _divert_libraries(log):
+    """Sends to a file what libraries write past Python, such as TensorFlow's start-up lines; Python keeps stderr."""
+    sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
+    file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 2)
+    os.close(file)
 
 
 def _end_with_parent():
