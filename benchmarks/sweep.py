@@ -1,0 +1,148 @@
+"""A sweep against a plain loop of `model.fit` over the same runs, on the same cores.
+
+Ten runs: the sigmoid network 784-100-100-100-10 with and without batch normalization at five batch sizes, on MNIST
+where the data folder has it, else on the stand-in. Each side is a process of its own, timed from start to end: starting
+workers, importing, compiling and testing count. The plain loop has TensorFlow's own threads, the sweep a worker of one
+thread per core. Weights start from a Gaussian of 0.3, with which the network without batch normalization learns from
+the first epoch on, so that accuracies can be compared.
+
+    python benchmarks/sweep.py --json sweep.json
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnkeras import sweep
+from bnkeras.sweep.execute import available_cores
+
+BATCH_SIZES = (4, 8, 32, 128, 512)
+EPOCHS = 2
+LEARNING_RATE = 0.1
+STDDEV = 0.3
+TEST_BATCH_SIZE = 500
+
+
+@dataclass(frozen=True)
+class Run:
+    normalization: str
+    batch_size: int
+    data: str
+    epochs: int = EPOCHS
+    seed: int = 0
+
+    def train(self):
+        from bnkeras import training
+
+        return self.fit(training.fit, seed=self.seed)
+
+    def fit(self, fit, **options):
+        import keras
+
+        from bnkeras import datasets, models
+
+        data = datasets.load(self.data)
+        x_train, x_test = (x.astype("float32") / 255 for x in (data.x_train, data.x_test))
+        keras.utils.set_random_seed(self.seed)
+        model = models.mlp(x_train.shape[1:], 10, self.normalization, stddev=STDDEV)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(LEARNING_RATE), loss, metrics=["accuracy"])
+        options |= {"batch_size": self.batch_size, "epochs": self.epochs, "verbose": 0}
+        options |= {"validation_data": (x_test, data.y_test), "validation_batch_size": TEST_BATCH_SIZE}
+        history = fit(model, x_train, data.y_train, **options).history
+        return {"epochs": [{"epoch": e + 1, "accuracy": a} for e, a in enumerate(history["val_accuracy"])]}
+
+
+def runs(data):
+    return [Run(normalization, size, data) for size in BATCH_SIZES for normalization in ("bn", "none")]
+
+
+def plain_loop(data):
+    import keras
+
+    return [run.fit(keras.Model.fit)["epochs"][-1]["accuracy"] for run in runs(data)]
+
+
+def our_sweep(data):
+    with tempfile.TemporaryDirectory() as out:
+        records = sweep.run_all(runs(data), out=out, progress=False)
+    epochs = sweep.tables(records, on_failed="raise")["epochs"]
+    return list(epochs[epochs.epoch == EPOCHS].accuracy)
+
+
+def timed(side, data):
+    """Returns the seconds that one side takes in a process of its own, and its accuracies."""
+    with tempfile.NamedTemporaryFile() as file:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, __file__, "--side", side, "--data", data, "--json", file.name], check=True)
+        return time.perf_counter() - start, json.loads(Path(file.name).read_text())
+
+
+def available_data():
+    from bnkeras import datasets
+
+    return "mnist" if (datasets.data_folder() / "mnist.npz").exists() else "digits"
+
+
+def compare(data):
+    plain_seconds, plain = timed("plain_loop", data)
+    sweep_seconds, ours = timed("our_sweep", data)
+    differences = [a - b for a, b in zip(ours, plain, strict=True)]
+    mean, half_width = interval(differences)
+    return {
+        "data": data,
+        "cores": available_cores(),
+        "epochs": EPOCHS,
+        "plain_seconds": plain_seconds,
+        "sweep_seconds": sweep_seconds,
+        "times_sooner": plain_seconds / sweep_seconds,
+        "accuracy": [
+            {"normalization": run.normalization, "batch_size": run.batch_size, "plain": a, "sweep": b}
+            for run, a, b in zip(runs(data), plain, ours, strict=True)
+        ],
+        "mean_difference": mean,
+        "half_width_95": half_width,
+    }
+
+
+def interval(values):
+    import numpy as np
+    from scipy import stats
+
+    return float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+def report(result):
+    print(f"{'normalization':>13} {'batch size':>10} {'plain fit':>9} {'sweep':>9}   accuracy on {result['data']}")
+    for row in result["accuracy"]:
+        print(f"{row['normalization']:>13} {row['batch_size']:>10} {row['plain']:>9.4f} {row['sweep']:>9.4f}")
+    print(f"mean difference {result['mean_difference']:+.4f} ± {result['half_width_95']:.4f} (95 %)")
+    print(
+        f"plain loop {result['plain_seconds']:.1f} s, sweep on {result['cores']} cores "
+        f"{result['sweep_seconds']:.1f} s: {result['times_sooner']:.1f} times sooner"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="file to write the result to")
+    parser.add_argument("--data", choices=("mnist", "digits"), help="default: mnist where there is a copy")
+    parser.add_argument("--side", choices=("plain_loop", "our_sweep"), help="run one side only")
+    arguments = parser.parse_args()
+    data = arguments.data or available_data()
+    if arguments.side:
+        result = globals()[arguments.side](data)
+    else:
+        result = compare(data)
+        report(result)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
