@@ -93,7 +93,7 @@ def calibration(bins, source):
     )
     top.plot([0, 1], [0, 1], ":", color="0.6", label="calibrated")
     for kind, table in bins.groupby("normalization", sort=False):
-        mean = table.groupby("tenth")[["confidence", "accuracy", "rows"]].mean()
+        mean = table.groupby("tenth")[["confidence", "accuracy", "rows"]].mean().query("rows >= 10")
         top.plot(mean.confidence, mean.accuracy, "o-", color=COLORS[kind], label=label(kind), markersize=4)
         bottom.plot(mean.confidence, 100 * mean.rows / mean.rows.sum(), "o-", color=COLORS[kind], markersize=4)
     top.set(ylabel="accuracy", ylim=(0, 1))

@@ -128,7 +128,7 @@ def evaluation_tables(probabilities, labels, class_names, train_rows):
     tenth = pd.Series(np.minimum((confidence * BINS).astype(int), BINS - 1), name="tenth")
     right = pd.DataFrame({"confidence": confidence, "accuracy": predicted == labels}).groupby(tenth)
     calibration = right.mean().assign(rows=right.size()).reset_index().to_dict("records")
-    return {"auc": auc, "roc": roc[::2], "confusion": confusion, "calibration": calibration}
+    return {"auc": auc, "roc": roc, "confusion": confusion, "calibration": calibration}
 
 
 def runs(scale):
