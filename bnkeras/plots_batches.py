@@ -27,13 +27,23 @@ _TITLES = {
 _LABELS = {"test_accuracy": "test accuracy (%)", "test_loss": "test loss (log scale)"}
 
 
-def against_batch_size(table, value, settings, source):
-    """`value` against the batch size: a panel for each level of the two `settings`, a line a normalization."""
+def against_batch_size(table, value, settings, source, ranges=None):
+    """`value` against the batch size: a panel for each level of the two `settings`, a line a normalization.
+
+    `ranges` are marked below the accuracy: a dictionary from a name to the smallest and largest batch size.
+    """
     figure, grid = _grid(table, settings, source, _LABELS[value])
     for axis, chosen in grid:
         for kind, rows in chosen.groupby("normalization", sort=False):
             _line(axis, rows, value, COLORS[kind], MARKERS[kind], label(kind))
         _finish(axis, chosen, value)
+        for place, (name, (low, high)) in enumerate((ranges or {}).items()):
+            y = -7 * (place + 1)
+            axis.plot([low, high], [y, y], color="0.35", linewidth=3, solid_capstyle="butt")
+            axis.text(
+                high if place == 0 else low, y, f" {name} ", va="center", ha="right" if place else "left", fontsize=7
+            )
+            axis.set_ylim(bottom=-7 * (len(ranges) + 1))
     _shared_legend(figure)
     return figure
 
@@ -101,11 +111,12 @@ def _finish(axis, rows, value):
     sizes = sorted(rows.batch_size.unique())
     axis.set_xscale("log", base=2)
     axis.set_xticks(sizes, sizes, fontsize=7)
-    axis.minorticks_off()
     if value == "test_loss":
         axis.set_yscale("log")
+        axis.set_yticks([0.2, 0.5, 1, 2, 5], [0.2, 0.5, 1, 2, 5])
     else:
-        axis.set_ylim(0, 101)
+        axis.set(ylim=(0, 101), yticks=range(0, 101, 20))
+    axis.minorticks_off()
     axis.grid(alpha=0.3)
 
 

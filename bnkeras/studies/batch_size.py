@@ -122,6 +122,7 @@ def runs(scale):
     ]
 
 
+RANGES = {"B1 looks at 1 to 64": (1, 64), "S7 looks at 32 to 1,024": (32, 1024)}
 _READINGS = ["rule", "budget"]
 _WORDS = {"fixed": "learning rate fixed", "scaled": "learning rate scaled"}
 SMALL = (1, 4)
@@ -241,7 +242,7 @@ def figures(tables):
     source = _common.describe(epochs)
     moving = epochs[epochs.inference == MOVING]
     return {
-        "accuracy": plots_batches.against_batch_size(moving, "test_accuracy", _READINGS, source),
+        "accuracy": plots_batches.against_batch_size(moving, "test_accuracy", _READINGS, source, RANGES),
         "loss": plots_batches.against_batch_size(moving, "test_loss", _READINGS, source),
         "inference": plots_batches.ways_of_inference(epochs[epochs.normalization == "bn"], _READINGS, source),
     }
