@@ -11,6 +11,7 @@ the first epoch on, so that accuracies can be compared.
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,11 +77,13 @@ def our_sweep(data):
 
 
 def timed(side, data):
-    """Returns the seconds that one side takes in a process of its own, and its accuracies."""
+    """Returns the seconds that one side takes in a process of its own, those of all its cores, and its accuracies."""
     with tempfile.NamedTemporaryFile() as file:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, __file__, "--side", side, "--data", data, "--json", file.name], check=True)
-        return time.perf_counter() - start, json.loads(Path(file.name).read_text())
+        seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {"seconds": seconds, "cpu_seconds": cpu}, json.loads(Path(file.name).read_text())
 
 
 def available_data():
@@ -90,17 +93,17 @@ def available_data():
 
 
 def compare(data):
-    plain_seconds, plain = timed("plain_loop", data)
-    sweep_seconds, ours = timed("our_sweep", data)
+    plain_time, plain = timed("plain_loop", data)
+    sweep_time, ours = timed("our_sweep", data)
     differences = [a - b for a, b in zip(ours, plain, strict=True)]
     mean, half_width = interval(differences)
     return {
         "data": data,
         "cores": available_cores(),
         "epochs": EPOCHS,
-        "plain_seconds": plain_seconds,
-        "sweep_seconds": sweep_seconds,
-        "times_sooner": plain_seconds / sweep_seconds,
+        "plain": plain_time,
+        "sweep": sweep_time,
+        "times_sooner": plain_time["seconds"] / sweep_time["seconds"],
         "accuracy": [
             {"normalization": run.normalization, "batch_size": run.batch_size, "plain": a, "sweep": b}
             for run, a, b in zip(runs(data), plain, ours, strict=True)
@@ -122,10 +125,9 @@ def report(result):
     for row in result["accuracy"]:
         print(f"{row['normalization']:>13} {row['batch_size']:>10} {row['plain']:>9.4f} {row['sweep']:>9.4f}")
     print(f"mean difference {result['mean_difference']:+.4f} ± {result['half_width_95']:.4f} (95 %)")
-    print(
-        f"plain loop {result['plain_seconds']:.1f} s, sweep on {result['cores']} cores "
-        f"{result['sweep_seconds']:.1f} s: {result['times_sooner']:.1f} times sooner"
-    )
+    for side in ("plain", "sweep"):
+        print(f"{side}: {result[side]['seconds']:.1f} s, {result[side]['cpu_seconds']:.1f} s of all cores")
+    print(f"on {result['cores']} cores the sweep is done {result['times_sooner']:.1f} times sooner")
 
 
 def main():
