@@ -46,6 +46,21 @@ def test_mask_by_hand():
     np.testing.assert_allclose(to_numpy(layer.moving_mean), 2, rtol=1e-6)
 
 
+@pytest.mark.tensorflow
+def test_masked_nan_does_not_spread():
+    import tensorflow as tf
+
+    x, mask = draw(4, 2, 3), np.ones((4, 2), bool)
+    x[1, 1], mask[1, 1] = np.nan, False
+    layer, x = BatchNormLayer(), tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        kept = tf.boolean_mask(layer(x, training=True, mask=mask), mask)
+    assert np.isfinite(kept).all()
+    assert np.isfinite(tf.boolean_mask(tape.gradient(kept**2, x), mask)).all()
+    assert np.isfinite(layer.get_weights()).all()
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((16, 3), -1), ((8, 3, 5, 4), 1), ((4, 3, 3, 3, 8), -1)])
 def test_output_has_mean_beta_and_the_variance_that_epsilon_leaves(shape, axis):
     layer, _ = built(shape, axis=axis, epsilon=0.1)

@@ -74,7 +74,7 @@ def _fused(x, gamma, beta, mean, variance, epsilon, is_training):
 
 
 def _pays(x, axis, epsilon):
-    if keras.backend.backend() != "tensorflow" or _in_xla():
+    if keras.backend.backend() != "tensorflow":
         return False
     shape = tuple(x.shape)
     if axis not in (-1, len(shape) - 1) or keras.backend.standardize_dtype(x.dtype) != "float32":
@@ -82,7 +82,7 @@ def _pays(x, axis, epsilon):
     # Channels that are no multiple of the vector width take oneDNN's slow route.
     if epsilon < MIN_EPSILON or shape[-1] % 4:
         return False
-    return _typical_size(shape) >= MIN_ELEMENTS
+    return _typical_size(shape) >= MIN_ELEMENTS and not _in_xla()
 
 
 def _typical_size(shape):

@@ -6,8 +6,8 @@ from keras import ops
 _INDIVISIBLE = "`group_size` must divide the batch. Received: group_size={size}, a batch of {batch}"
 
 
-def moments(x, axes, mask=None, synchronized=False):
-    """Return mean and biased variance of `x` over `axes`, both with those axes kept at length 1.
+def moments(x, axes, mask=None, keepdims=False, synchronized=False):
+    """Return mean and biased variance of `x` over `axes`.
 
         mean = sum(x) / n        variance = sum((x - mean)^2) / n
 
@@ -15,17 +15,19 @@ def moments(x, axes, mask=None, synchronized=False):
         x: Float tensor, float32 or wider.
         axes: Tuple of axes to average over.
         mask: Optional tensor that broadcasts against `x`; only positions where it is true count.
+        keepdims: Whether to keep `axes`, at length 1.
         synchronized: Whether sums run over all replicas of a `tf.distribute` strategy.
     """
     if mask is None and not synchronized:
-        return ops.moments(x, axes, keepdims=True)
+        return ops.moments(x, axes, keepdims=keepdims)
     kept = (lambda values: values) if mask is None else (lambda values: ops.where(ops.cast(mask, "bool"), values, 0))
     total = _sum_over_replicas if synchronized else (lambda sums: sums)
     sums = total(ops.stack([ops.sum(kept(v), axes, keepdims=True) for v in (x, ops.ones_like(x))]))
     # Keras's own guard against a batch that is masked altogether.
     count = sums[1] + keras.config.epsilon()
     mean = sums[0] / count
-    return mean, total(ops.sum(kept(ops.square(x - mean)), axes, keepdims=True)) / count
+    variance = total(ops.sum(ops.square(kept(x - mean)), axes, keepdims=True)) / count
+    return (mean, variance) if keepdims else (ops.squeeze(mean, axes), ops.squeeze(variance, axes))
 
 
 def split_groups(x, size):

@@ -195,21 +195,18 @@ class BatchNormLayer(keras.layers.Layer):
         return ops.cast(y, self.compute_dtype)
 
     def _normalize(self, x, mean, variance):
-        """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one factor and one offset per channel."""
-        factor = ops.rsqrt(variance + self.epsilon)
-        if self.scale:
-            factor = factor * self._align(self.gamma, x)
-        offset = -mean * factor
-        if self.center:
-            offset = offset + self._align(self.beta, x)
-        return x * factor + offset
+        """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
+        gamma, beta, mean, variance = (
+            None if w is None else ops.cast(w, x.dtype) for w in (self.gamma, self.beta, mean, variance)
+        )
+        return ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
 
     def _normalize_by_population(self, x, training):
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         fused = None if training else _fused.normalize_by_population(x, *weights, self.axis, self.epsilon)
         if fused is not None:
             return fused
-        return self._normalize(x, self._align(self.moving_mean, x), self._align(self.moving_variance, x))
+        return self._normalize(x, self.moving_mean, self.moving_variance)
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
@@ -222,21 +219,27 @@ class BatchNormLayer(keras.layers.Layer):
             if fused is not None:
                 return fused
         axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
-        mean, variance = _moments.moments(x, axes, mask, self.synchronized)
-        return self._normalize(x, mean, variance), ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+        mean, variance = _moments.moments(x, axes, mask, synchronized=self.synchronized)
+        return self._normalize(x, mean, variance), mean, variance
 
     def _normalize_groups(self, x, mask):
-        groups = _moments.split_groups(x, self.group_size)
+        """The same, the batch split to `(groups, group_size, ...)`; mean and variance are averages over groups."""
+        split = _moments.split_groups(x, self.group_size)
         if mask is not None:
             mask = _moments.split_groups(ops.broadcast_to(mask, ops.shape(x)), self.group_size)
-        axes = tuple(i for i in range(1, len(groups.shape)) if i != self.axis % len(x.shape) + 1)
-        mean, variance = _moments.moments(groups, axes, mask)
-        y = ops.reshape(self._normalize(groups, mean, variance), ops.shape(x))
-        return y, *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
+        channel_axis = self.axis % len(x.shape) + 1
+        axes = tuple(i for i in range(1, len(split.shape)) if i != channel_axis)
+        mean, variance = _moments.moments(split, axes, mask, keepdims=True)
+        y = (split - mean) * ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            y = y * self._align(self.gamma, x)
+        if self.center:
+            y = y + self._align(self.beta, x)
+        return ops.reshape(y, ops.shape(x)), *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
 
     def _align(self, weight, x):
-        """Shape a weight of shape `(channels,)` so that it broadcasts along the channels of `x`, in groups or not."""
-        axes_after = (-1 - self.axis) % self.input_spec.ndim
+        """Shape a weight of shape `(channels,)` so that it broadcasts along the channels of `x`, split or not."""
+        axes_after = (-1 - self.axis) % len(x.shape)
         return ops.reshape(ops.cast(weight, x.dtype), (-1,) + (1,) * axes_after)
 
     def _warn_of_single_values(self, x):
