@@ -41,7 +41,7 @@ def trained(settings, images):
         epochs=settings.epochs,
         seed=settings.seed,
         drop_remainder=True,
-        jit=False,
+        jit=_reuse.jit(settings),
     )
     return model
 

@@ -67,7 +67,7 @@ def train(model, data, run, inference, steps=0):
     with warnings.catch_warnings():
         # A batch of one is an object of study here.
         warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
-        options = {"drop_remainder": True, "jit": "auto" if run.jit else False, "callbacks": [Checkpoints()]}
+        options = {"drop_remainder": True, "jit": _reuse.jit(run), "callbacks": [Checkpoints()]}
         training.fit(model, x_train, y_train, batch_size=run.batch_size, epochs=epochs, seed=run.seed, **options)
     return rows
 

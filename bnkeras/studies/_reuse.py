@@ -49,6 +49,13 @@ def _build(normalization, input_shape, classes, stddev, group_size):
     return models.mlp(input_shape, classes, normalization, stddev=stddev, group_size=group_size)
 
 
+def jit(run):
+    """The `jit` of `training.fit` for a run that may do without XLA; JAX always compiles."""
+    import keras
+
+    return "auto" if run.jit or keras.config.backend() == "jax" else False
+
+
 def logits(model, x):
     """Outputs in inference, as a float64 array."""
     import keras

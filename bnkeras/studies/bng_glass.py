@@ -82,7 +82,7 @@ class Run:
         if self.classes == "equal":
             x_train, y_train = np.tile(x_train, (EQUAL_PASSES, 1)), np.tile(y_train, EQUAL_PASSES)
         model = _reuse.network(self, x_train.shape[1:], len(table.class_names))
-        options = {"jit": self.jit, "drop_remainder": True}
+        options = {"jit": _reuse.jit(self), "drop_remainder": True}
         epochs = _common.train(model, (x_train, y_train, x_test, y_test), self, **options)
         steps = len(x_train) // self.batch_size
         epochs = [{**row, "step": row["epoch"] * steps, "source": table.source} for row in epochs]
