@@ -6,9 +6,12 @@ import json
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bnkeras import training
 from bnkeras.callbacks import PercentileLogger
+from bnkeras.training.strides import chunk_ends
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
 X = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
@@ -151,11 +154,18 @@ def test_stride_counts_from_epoch_0_and_includes_a_smaller_last_batch(model):
 
 
 def test_smaller_last_batch_in_chunks_gives_the_same_weights(model, compiled):
-    fit(model, X[:28], Y[:28], callbacks=Every(2))
+    fit(model, X[:28], Y[:28], callbacks=Every(2), jit=True)
     chunked = model.get_weights()
     fit(compiled.fresh(), X[:28], Y[:28])
     for value, expected in zip(chunked, model.get_weights(), strict=True):
-        np.testing.assert_allclose(value, expected, rtol=1e-6)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 5), st.integers(1, 15) | st.none())
+def test_chunks_end_at_every_multiple_and_nowhere_else(steps, every, epoch, steps_per_call):
+    due = {step for step in range(1, steps + 1) if (epoch * steps + step) % every == 0}
+    due |= {step for step in range(1, steps + 1) if steps_per_call and step % steps_per_call == 0}
+    assert chunk_ends([Every(every)], steps, epoch, 0, steps_per_call) == sorted(due | {steps})
 
 
 @pytest.mark.parametrize("every", [0, -2, 1.5, True])

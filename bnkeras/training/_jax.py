@@ -21,12 +21,8 @@ class Program:
         """Runs the steps `start` to `stop - 1` of `order` and returns the logs of the last one."""
         if self._run is None:
             self._build(data, order)
-            self._run = jax.jit(self._steps)
-        groups = self._variables()
-        state = tuple([variable.value for variable in group] for group in groups)
-        logs, state = self._run(state, data, order, start, stop)
-        _write(groups, state)
-        return logs
+            self._run = self._compiled(data, order)
+        return self._run(data, order, start, stop)
 
     def _build(self, data, order):
         """Creates the variables that Keras creates on the first batch."""
@@ -44,14 +40,44 @@ class Program:
         groups.append(model.metrics_variables)
         return [*groups, [] if self._generator is None else [self._generator.state]]
 
-    def _steps(self, state, data, order, start, stop):
-        def body(i, carry):
-            batch = jax.tree.map(lambda t: t[order[i]], data)
-            return _like(self._step(carry[1], batch), carry)
+    def _compiled(self, data, order):
+        def step(state, data, order, i):
+            return self._step(state, jax.tree.map(lambda t: t[order[i]], data))
 
-        logs = jax.eval_shape(lambda: body(0, (None, state))[0])
-        logs = jax.tree.map(lambda t: jax.numpy.zeros(t.shape, t.dtype), logs)
-        return jax.lax.fori_loop(start, stop, body, (logs, state))
+        jaxpr, (logs, _) = jax.make_jaxpr(step, return_shape=True)(_values(self._variables()), data, order, 0)
+        # XLA's convolutions on a CPU are an order of magnitude slower within a loop.
+        one_by_one = jax.default_backend() == "cpu" and "conv_general_dilated" in str(jaxpr)
+        return self._steps_by_call(step) if one_by_one else self._steps_in_loop(step, logs)
+
+    def _steps_in_loop(self, step, log_shapes):
+        @jax.jit
+        def steps(state, data, order, start, stop):
+            logs = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), log_shapes)
+            body = lambda i, carry: _like(step(carry[1], data, order, i), carry[1])  # noqa: E731
+            return jax.lax.fori_loop(start, stop, body, (logs, state))
+
+        def run(data, order, start, stop):
+            variables = self._variables()
+            logs, state = steps(_values(variables), data, order, start, stop)
+            _write(variables, state)
+            return logs
+
+        return run
+
+    def _steps_by_call(self, step):
+        step = jax.jit(step)
+
+        def run(data, order, start, stop):
+            variables = self._variables()
+            state = _values(variables)
+            try:
+                for i in range(start, stop):
+                    logs, state = step(state, data, order, i)
+            finally:
+                _write(variables, state)
+            return logs
+
+        return run
 
     def _step(self, state, data):
         *state, seeds = state
@@ -69,16 +95,20 @@ class Program:
         return keras.utils.pack_x_y_sample_weight(x, y, sample_weight), seeds
 
 
-def _like(new, old):
-    """The leaves of `new` in the types and the structure of `old`, which a loop asks for; new logs stay as they are."""
-    (logs, state), (_, old_state) = new, old
-    leaves, structure = jax.tree.flatten(old_state)
-    leaves = [value.astype(leaf.dtype) for value, leaf in zip(jax.tree.leaves(state), leaves, strict=True)]
+def _like(result, old_state):
+    """Logs and state of a step, with the state in the types and the structure that it had before, as a loop asks."""
+    logs, state = result
+    old_leaves, structure = jax.tree.flatten(old_state)
+    leaves = [new.astype(old.dtype) for new, old in zip(jax.tree.leaves(state), old_leaves, strict=True)]
     return logs, jax.tree.unflatten(structure, leaves)
 
 
-def _write(groups, state):
-    pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+def _values(variables):
+    return tuple([variable.value for variable in group] for group in variables)
+
+
+def _write(variables, state):
+    pairs = [pair for group, values in zip(variables, state, strict=True) for pair in zip(group, values, strict=True)]
     try:
         for variable, value in pairs:
             variable.assign(value)

@@ -81,8 +81,9 @@ def fit(
         callbacks: Keras callback or list of them.
         steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
         jit: Whether to compile with XLA. `"auto"` does, save on a CPU where the step holds a convolution, and where a
-            layer rules it out: there TensorFlow's graphs are faster. `jit_compile` of `model.compile` plays no part.
-            JAX always compiles. Defaults to `"auto"`.
+            layer rules it out: there TensorFlow's graphs are faster. JAX always compiles; on a CPU, where its loops slow
+            convolutions down, such a step is a program that Python calls. What `model.compile` was told
+            (`jit_compile`, `steps_per_execution`) plays no part. Defaults to `"auto"`.
         initial_epoch: Index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
 
@@ -116,16 +117,7 @@ def fit(
         n, batch_size=batch_size, shuffle=shuffle, seed=seed, order=order, drop_remainder=drop_remainder
     )
     steps = sum(len(part) for part in orders(initial_epoch))
-    # A callback outside of a list would be taken, with JAX, for one that may run in a thread of its own.
-    callbacks = keras.callbacks.CallbackList(
-        [] if callbacks is None else keras.tree.flatten(callbacks),
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=steps,
-        model=model,
-    )
+    callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
     trainer = _Trainer(model, data, augment, jit, callbacks)
 
@@ -145,6 +137,19 @@ def fit(
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(logs)
     return model.history
+
+
+def _callback_list(model, callbacks, epochs, steps, verbose):
+    # A callback outside of a list would be taken, with JAX, for one that may run in a thread of its own.
+    return keras.callbacks.CallbackList(
+        [] if callbacks is None else keras.tree.flatten(callbacks),
+        add_history=True,
+        add_progbar=verbose != 0,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+        model=model,
+    )
 
 
 class _Trainer:

@@ -1,5 +1,7 @@
 """Where an epoch is cut into chunks of steps, so that callbacks get their turn."""
 
+import numbers
+
 import keras
 
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -37,7 +39,7 @@ def _multiples(stride, done, steps):
 
 def _every(callback):
     every = callback.every
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+    if isinstance(every, bool) or not isinstance(every, numbers.Integral) or every < 1:
         name = type(callback).__name__
         raise ValueError(f"`every` of the callback {name} must be a positive integer. Received: {every!r}")
     return every
