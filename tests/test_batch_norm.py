@@ -55,9 +55,9 @@ def test_masked_nan_does_not_spread():
     layer, x = BatchNormLayer(), tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        kept = tf.boolean_mask(layer(x, training=True, mask=mask), mask)
+        kept = tf.boolean_mask(layer(x, training=True, mask=mask), mask) ** 3
     assert np.isfinite(kept).all()
-    assert np.isfinite(tf.boolean_mask(tape.gradient(kept**2, x), mask)).all()
+    assert np.isfinite(tf.boolean_mask(tape.gradient(kept, x), mask)).all()
     assert np.isfinite(layer.get_weights()).all()
 
 
@@ -264,7 +264,7 @@ def test_group_size_must_divide_a_batch_of_unknown_size():
     layer.build((None, 3))
     step = tf.function(lambda x: layer(x, training=True), input_signature=[tf.TensorSpec((None, 3))])
     assert step(draw(8, 3)).shape == (8, 3)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="`group_size` must divide the batch.*group_size=4"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`group_size` must divide the batch.*group_size=4"):
         step(draw(6, 3))
 
 
