@@ -46,18 +46,11 @@ def test_mask_by_hand():
     np.testing.assert_allclose(to_numpy(layer.moving_mean), 2, rtol=1e-6)
 
 
-@pytest.mark.tensorflow
 def test_masked_nan_does_not_spread():
-    import tensorflow as tf
-
     x, mask = draw(4, 2, 3), np.ones((4, 2), bool)
     x[1, 1], mask[1, 1] = np.nan, False
-    layer, x = BatchNormLayer(), tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        kept = tf.boolean_mask(layer(x, training=True, mask=mask), mask) ** 3
-    assert np.isfinite(kept).all()
-    assert np.isfinite(tf.boolean_mask(tape.gradient(kept, x), mask)).all()
+    layer = BatchNormLayer()
+    assert np.isfinite(to_numpy(layer(x, training=True, mask=mask))[mask]).all()
     assert np.isfinite(layer.get_weights()).all()
 
 
