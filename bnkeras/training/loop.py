@@ -81,8 +81,8 @@ def fit(
         callbacks: Keras callback or list of them.
         steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
         jit: Whether to compile with XLA. `"auto"` does, save on a CPU where the step holds a convolution, and where a
-            layer rules it out: there TensorFlow's graphs are faster. JAX always compiles; on a CPU, where its loops slow
-            convolutions down, such a step is a program that Python calls. What `model.compile` was told
+            layer rules it out: there TensorFlow's graphs are faster. JAX always compiles; where its loops are slow
+            (convolutions on a CPU), Python calls one step after the other. What `model.compile` was told
             (`jit_compile`, `steps_per_execution`) plays no part. Defaults to `"auto"`.
         initial_epoch: Index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
