@@ -191,7 +191,7 @@ def test_changed_flag_without_variables_takes_effect():
 
 
 @pytest.mark.tensorflow
-def test_graphs_where_the_step_holds_a_convolution_and_xla_elsewhere():
+def test_graphs_for_convolutions_and_few_steps_and_xla_elsewhere():
     import tensorflow as tf
 
     from bnkeras.training._tensorflow import is_xla_faster
@@ -204,9 +204,14 @@ def test_graphs_where_the_step_holds_a_convolution_and_xla_elsewhere():
     def conv(x):
         return tf.nn.conv1d(x[None], tf.ones((1, 2, 2)), 1, "SAME")
 
-    graphs = [f.get_concrete_function(tf.TensorSpec((2, 2))).graph for f in (dense, conv)]
-    on_cpu = not tf.config.list_logical_devices("GPU")
-    assert [is_xla_faster(small_model(), graph) for graph in graphs] == [True, not on_cpu]
+    @tf.function
+    def dropout(x):
+        return keras.random.dropout(x, 0.5, seed=1)
+
+    graphs = [f.get_concrete_function(tf.TensorSpec((2, 2))).graph for f in (dense, conv, dropout)]
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    assert [is_xla_faster(small_model(), graph, steps=1000) for graph in graphs] == [True, on_gpu, True]
+    assert [is_xla_faster(small_model(), graph, steps=999) for graph in graphs] == [on_gpu, on_gpu, True]
 
 
 def test_unbuilt_model_is_built_with_the_same_weights():

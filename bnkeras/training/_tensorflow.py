@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+_STEPS_WORTH_COMPILING = 1000  # XLA compiles for about as long as it saves in this many steps of a small network
+
 
 class Program:
     """Runs `model.train_step` or `model.test_step` over batches gathered on the device.
@@ -13,12 +15,14 @@ class Program:
         augment: Function of `(x, generator)`, or `None`.
         generator: `keras.random.SeedGenerator` for `augment`.
         jit: `True` for XLA, `False` for a graph, or `"auto"`.
+        steps: How many steps the program is expected to run.
     """
 
-    def __init__(self, model, training, augment, generator, jit):
+    def __init__(self, model, training, augment, generator, jit, steps):
         self._step = tf.function(_one_step(model, training, augment, generator))
         self._model = model
         self._jit = jit
+        self._steps = steps
         self._run = None
 
     def __call__(self, data, order, start, stop):
@@ -30,7 +34,7 @@ class Program:
     def _compiled(self, data, order):
         spec = tf.nest.map_structure(lambda t: tf.TensorSpec([order.shape[1], *t.shape[1:]], t.dtype), data)
         traced = self._step.get_concrete_function(spec)
-        jit = is_xla_faster(self._model, traced.graph) if self._jit == "auto" else self._jit
+        jit = is_xla_faster(self._model, traced.graph, self._steps) if self._jit == "auto" else self._jit
 
         def run(data, order, start, stop):
             def body(i, _):
@@ -52,11 +56,15 @@ def _one_step(model, training, augment, generator):
     return tf.autograph.experimental.do_not_convert(step)
 
 
-def is_xla_faster(model, graph):
-    """Whether XLA is expected to run the traced step of the model faster than a plain graph on this machine."""
+def is_xla_faster(model, graph, steps):
+    """Whether XLA, compiling included, is expected to be sooner done than a plain graph with so many traced steps."""
     if not all(layer.supports_jit for layer in model._flatten_layers()):
         return False
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
         return True
+    operations = {operation.type for operation in graph.get_operations()}
     # On a CPU, oneDNN's convolutions in a plain graph are about twice as fast as XLA's.
-    return not any("Conv" in operation.type for operation in graph.get_operations())
+    if any("Conv" in operation for operation in operations):
+        return False
+    # Random numbers depend on whether XLA compiles them: the number of steps must not decide over a dropout mask.
+    return steps >= _STEPS_WORTH_COMPILING or any("Random" in operation for operation in operations)

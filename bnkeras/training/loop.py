@@ -80,10 +80,11 @@ def fit(
         sample_weight: Weights of the examples, as in `model.fit`. Defaults to `None`.
         callbacks: Keras callback or list of them.
         steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
-        jit: Whether to compile with XLA. `"auto"` does, save on a CPU where the step holds a convolution, and where a
-            layer rules it out: there TensorFlow's graphs are faster. JAX always compiles; where its loops are slow
-            (convolutions on a CPU), Python calls one step after the other. What `model.compile` was told
-            (`jit_compile`, `steps_per_execution`) plays no part. Defaults to `"auto"`.
+        jit: Whether to compile with XLA. `"auto"` does, save where a layer rules it out, and on a CPU where the step
+            holds a convolution or fewer than 1,000 steps lie ahead and none draws random numbers: there TensorFlow's
+            graphs are sooner done. JAX always compiles; where its loops are slow (convolutions on a CPU), Python calls
+            one step after the other. What `model.compile` was told (`jit_compile`, `steps_per_execution`) plays no
+            part. Defaults to `"auto"`.
         initial_epoch: Index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
 
@@ -119,7 +120,7 @@ def fit(
     steps = sum(len(part) for part in orders(initial_epoch))
     callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
-    trainer = _Trainer(model, data, augment, jit, callbacks)
+    trainer = _Trainer(model, data, augment, jit, callbacks, epochs - initial_epoch)
 
     model.stop_training = False
     callbacks.on_train_begin()
@@ -155,8 +156,9 @@ def _callback_list(model, callbacks, epochs, steps, verbose):
 class _Trainer:
     """Runs chunks of steps by compiled programs, with the calls to callbacks that belong to them."""
 
-    def __init__(self, model, data, augment, jit, callbacks):
+    def __init__(self, model, data, augment, jit, callbacks, epochs):
         self._model = model
+        self._epochs = epochs
         self._data = data
         self._augment = augment
         self._jit = jit
@@ -186,7 +188,9 @@ class _Trainer:
         for part in order:
             steps = part.shape[0]
             if begin < steps and end > 0:
-                program = self._programs.train(self._model, self._data, part.shape[1], self._augment, self._jit)
+                program = self._programs.train(
+                    self._model, self._data, part.shape[1], self._augment, self._jit, steps * self._epochs
+                )
                 logs = program(self._data, part, max(begin, 0), min(end, steps))
             begin, end = begin - steps, end - steps
         return logs
@@ -198,7 +202,7 @@ class _Trainer:
         self._model.reset_metrics()
         self._callbacks.on_test_batch_begin(0)
         for part in order:
-            program = self._programs.test(self._model, data, part.shape[1], self._jit)
+            program = self._programs.test(self._model, data, part.shape[1], self._jit, len(part) * self._epochs)
             logs = program(data, keras.ops.convert_to_tensor(part), 0, len(part))
         self._callbacks.on_test_batch_end(sum(map(len, order)) - 1, logs)
         self._callbacks.on_test_end(logs)

@@ -47,19 +47,19 @@ class _Programs:
         self._programs.clear()
         self._compiled_with, self._flags, self._trainable = compiled_with, flags, trainable
 
-    def train(self, model, data, batch_size, augment, jit):
-        """The program that trains on batches of that size."""
-        return self._get(model, True, data, batch_size, augment, jit)
+    def train(self, model, data, batch_size, augment, jit, steps):
+        """The program that trains on batches of that size, made for about so many steps where it is new."""
+        return self._get(model, True, data, batch_size, augment, jit, steps)
 
-    def test(self, model, data, batch_size, jit):
-        """The program that evaluates batches of that size."""
-        return self._get(model, False, data, batch_size, None, jit)
+    def test(self, model, data, batch_size, jit, steps):
+        """The program that evaluates batches of that size, made for about so many steps where it is new."""
+        return self._get(model, False, data, batch_size, None, jit, steps)
 
-    def _get(self, model, training, data, batch_size, augment, jit):
+    def _get(self, model, training, data, batch_size, augment, jit, steps):
         form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
         key = (training, batch_size, str(form), augment, jit)
         if key not in self._programs:
             module = importlib.import_module(_BACKENDS[keras.config.backend()], __package__)
             generator = self.generator if augment else None
-            self._programs[key] = module.Program(model, training, augment, generator, jit)
+            self._programs[key] = module.Program(model, training, augment, generator, jit, steps)
         return self._programs[key]
