@@ -18,7 +18,8 @@ _TITLES = {
     "digits": "digits",
     "bng_glass": "BNG(glass)",
     "glass_drawn": "drawn glass",
-    "better learning rate": "better learning rate",
+    "moving averages": "moving averages",
+    "population": "BN with the population's statistics",
     "fixed": "learning rate fixed",
     "scaled": "learning rate ∝ batch size",
     "epochs": "equal epochs",
@@ -75,7 +76,7 @@ def lead_by_features(table, correlation, source):
             axis.plot(place + shift, points.mean(), "_", color=color, markersize=22, markeredgewidth=3, label=name)
     words = [f"{level}\nmean |correlation| {value:.2f}" for level, value in correlation.items()]
     axis.set_xticks(range(len(words)), words)
-    axis.set_ylabel("test accuracy, LN minus BN\n(points; a dot a seed, a bar their mean)")
+    axis.set_ylabel("accuracy, LN minus BN (points)\ndots: seeds, bars: their mean")
     axis.legend()
     axis.grid(alpha=0.3, axis="y")
     figure.supxlabel(textwrap.fill(source, 80), fontsize=8, color="0.35")

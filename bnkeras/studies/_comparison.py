@@ -7,14 +7,19 @@ from bnkeras.studies import _batches, _features
 SMALL_RANGE = 10
 
 
-def at_better_rate(epochs):
+def at_better_rate(epochs, inference=_batches.MOVING):
     """Test accuracy in points of each kind at the better of its learning rates: a row per data, features and seed.
 
+    Args:
+        epochs: the study's table.
+        inference: how kinds with batch normalization infer; the others have but one way.
+
     Returns:
-        A `DataFrame` with columns `(normalization, batch_size)`, of the inference with moving averages.
+        A `DataFrame` with columns `(normalization, batch_size)`.
     """
     setting = ["data", "features", "normalization", "batch_size"]
-    chosen = epochs[epochs.inference == _batches.MOVING].assign(points=100 * epochs.test_accuracy)
+    wanted = epochs.normalization.map(lambda kind: inference if kind in _batches.BATCH_NORMS else _batches.MOVING)
+    chosen = epochs[epochs.inference == wanted].assign(points=100 * epochs.test_accuracy)
     mean = chosen.groupby([*setting, "learning_rate"])["points"].mean()
     best = mean.groupby(setting).idxmax().map(lambda index: index[-1]).rename("best")
     chosen = chosen.merge(best.reset_index(), on=setting)
@@ -22,9 +27,20 @@ def at_better_rate(epochs):
     return chosen.pivot(index=["data", "features", "seed"], columns=["normalization", "batch_size"], values="points")
 
 
-def _plain(tables):
-    wide = at_better_rate(tables["epochs"])
+def _plain(tables, inference=_batches.MOVING):
+    wide = at_better_rate(tables["epochs"], inference)
     return wide[~wide.index.get_level_values("features").isin(["decorrelated", "correlated"])].droplevel("features")
+
+
+def _both_ways(effect):
+    """An effect of the accuracies with moving averages, and with BN's statistics estimated anew."""
+
+    def combined(tables):
+        exact = effect(_plain(tables, _batches.POPULATION))
+        exact = exact.rename(lambda condition: f"{condition}, BN with the population's statistics", level="condition")
+        return pd.concat([effect(_plain(tables)), exact])
+
+    return combined
 
 
 def _labelled(effects):
@@ -49,26 +65,24 @@ def _ranges(wide):
 def difference(plus, minus):
     """Effect: lead in accuracy of one kind over another, averaged over small and over large batches of two or more."""
 
-    def effect(tables):
-        wide = _plain(tables)
-        return _labelled(
-            {words: (wide[plus][sizes] - wide[minus][sizes]).mean(axis=1) for words, sizes in _ranges(wide).items()}
-        )
+    def effect(wide):
+        lead = wide[plus] - wide[minus]
+        return _labelled({words: lead[sizes].mean(axis=1) for words, sizes in _ranges(wide).items()})
 
-    return effect
+    return _both_ways(effect)
 
 
-def most_of_all_small(tables):
+@_both_ways
+def most_of_all_small(wide):
     """Lead of LN over BN, averaged over small batches, minus the same over large ones."""
-    wide = _plain(tables)
     lead = wide["ln"] - wide["bn"]
     small, large = _ranges(wide).values()
     return _labelled({"": lead[small].mean(axis=1) - lead[large].mean(axis=1)})
 
 
-def steadier(tables):
+@_both_ways
+def steadier(wide):
     """Standard deviation of accuracy over the batch sizes, of BN minus of WS."""
-    wide = _plain(tables)
     return _labelled({"": wide["bn"].std(axis=1, ddof=0) - wide["ws"].std(axis=1, ddof=0)})
 
 

@@ -16,6 +16,8 @@ Scales: `quick` on the stand-ins with two batch sizes; `laptop` 4,000 training e
 from dataclasses import dataclass
 from typing import ClassVar
 
+import pandas as pd
+
 from bnkeras.claims import Claim
 from bnkeras.studies import _batches, _common, _features, _reuse
 from bnkeras.studies import _comparison as compare
@@ -195,20 +197,25 @@ def figures(tables):
     from bnkeras import plots_batches
 
     source = _common.describe(tables["epochs"])
-    accuracy = compare.at_better_rate(tables["epochs"]).stack(["normalization", "batch_size"], future_stack=True)
-    accuracy = (accuracy.dropna() / 100).rename("test_accuracy").reset_index().assign(rate="better learning rate")
+    accuracy = pd.concat([_long(tables, inference) for inference in (_batches.MOVING, _batches.POPULATION)])
     plain = accuracy[accuracy.features.isin(["as they are", "standardized"])]
+    moving = accuracy[accuracy.inference == _batches.MOVING]
     small = plain[plain.normalization.isin(["bn", "ws", "ws_bn"]) & (plain.batch_size <= compare.SMALL_RANGE)]
-    glass = accuracy[(accuracy.features != "as they are") & accuracy.normalization.isin(["bn", "ln"])]
+    glass = moving[(moving.features != "as they are") & moving.normalization.isin(["bn", "ln"])]
     on_glass = _common.describe(tables["epochs"].query("features != 'as they are'"))
     correlation = tables["correlation"].groupby("features")["mean_correlation"].mean()
-    order = [kind for kind in NORMALIZATIONS if kind in set(plain.normalization)]
+    panels = ["inference", "data"]
     return {
-        "accuracy": plots_batches.against_batch_size(_sorted(plain, order), "test_accuracy", ["rate", "data"], source),
-        "small": plots_batches.against_batch_size(_sorted(small, order), "test_accuracy", ["rate", "data"], source),
+        "accuracy": plots_batches.against_batch_size(plain, "test_accuracy", panels, source),
+        "small": plots_batches.against_batch_size(small, "test_accuracy", panels, source),
         "features": plots_batches.lead_by_features(glass, correlation[list(_features.LEVELS)], on_glass),
     }
 
 
-def _sorted(table, order):
-    return table.sort_values("normalization", key=lambda kinds: kinds.map(order.index), kind="stable")
+def _long(tables, inference):
+    """Accuracies at the better rate, a row each, kinds in their order."""
+    wide = compare.at_better_rate(tables["epochs"], inference)
+    wide = wide.reindex(columns=[kind for kind in NORMALIZATIONS if kind in wide], level="normalization")
+    points = wide.stack(["normalization", "batch_size"], future_stack=True).dropna()
+    table = (points / 100).rename("test_accuracy").reset_index().assign(inference=inference)
+    return table.sort_values("normalization", key=lambda kinds: kinds.map(NORMALIZATIONS.index), kind="stable")
