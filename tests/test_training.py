@@ -210,8 +210,21 @@ def test_graphs_for_convolutions_and_few_steps_and_xla_elsewhere():
 
     graphs = [f.get_concrete_function(tf.TensorSpec((2, 2))).graph for f in (dense, conv, dropout)]
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    assert [is_xla_faster(small_model(), graph, steps=1000) for graph in graphs] == [True, on_gpu, True]
-    assert [is_xla_faster(small_model(), graph, steps=999) for graph in graphs] == [on_gpu, on_gpu, True]
+    assert [is_xla_faster(small_model(), graph) for graph in graphs] == [True, on_gpu, True]
+    assert [is_xla_faster(small_model(), graph, few=True) for graph in graphs] == [on_gpu, on_gpu, True]
+
+
+def test_a_short_fit_does_not_decide_how_a_long_one_is_compiled(monkeypatch):
+    from bnkeras.training import programs
+
+    monkeypatch.setattr(programs, "_FEW_STEPS", 4)
+    model = small_model()
+    training.fit(model, X, Y, epochs=1, batch_size=len(X))
+    kept = len(programs.programs_of(model))
+    training.fit(model, X, Y, epochs=1, batch_size=len(X))
+    assert len(programs.programs_of(model)) == kept
+    training.fit(model, X, Y, epochs=4, batch_size=len(X))
+    assert len(programs.programs_of(model)) == kept + 1
 
 
 def test_unbuilt_model_is_built_with_the_same_weights():

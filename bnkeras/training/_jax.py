@@ -7,10 +7,10 @@ import keras
 class Program:
     """Runs `model.train_step` or `model.test_step` over batches gathered on the device.
 
-    The arguments are those of the TensorFlow program; `jit` and `steps` change nothing here, where XLA compiles all.
+    The arguments are those of the TensorFlow program; `jit` and `few` change nothing here, where XLA compiles all.
     """
 
-    def __init__(self, model, training, augment, generator, jit, steps):
+    def __init__(self, model, training, augment, generator, jit, few):
         self._model = model
         self._training = training
         self._augment = augment

@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-_STEPS_WORTH_COMPILING = 1000  # XLA compiles for about as long as it saves in this many steps of a small network
-
 
 class Program:
     """Runs `model.train_step` or `model.test_step` over batches gathered on the device.
@@ -15,14 +13,14 @@ class Program:
         augment: Function of `(x, generator)`, or `None`.
         generator: `keras.random.SeedGenerator` for `augment`.
         jit: `True` for XLA, `False` for a graph, or `"auto"`.
-        steps: How many steps the program is expected to run.
+        few: Whether it is expected to run so few steps that compiling with XLA does not pay.
     """
 
-    def __init__(self, model, training, augment, generator, jit, steps):
+    def __init__(self, model, training, augment, generator, jit, few):
         self._step = tf.function(_one_step(model, training, augment, generator))
         self._model = model
         self._jit = jit
-        self._steps = steps
+        self._few = few
         self._run = None
 
     def __call__(self, data, order, start, stop):
@@ -34,7 +32,7 @@ class Program:
     def _compiled(self, data, order):
         spec = tf.nest.map_structure(lambda t: tf.TensorSpec([order.shape[1], *t.shape[1:]], t.dtype), data)
         traced = self._step.get_concrete_function(spec)
-        jit = is_xla_faster(self._model, traced.graph, self._steps) if self._jit == "auto" else self._jit
+        jit = is_xla_faster(self._model, traced.graph, self._few) if self._jit == "auto" else self._jit
 
         def run(data, order, start, stop):
             def body(i, _):
@@ -56,8 +54,8 @@ def _one_step(model, training, augment, generator):
     return tf.autograph.experimental.do_not_convert(step)
 
 
-def is_xla_faster(model, graph, steps):
-    """Whether XLA, compiling included, is expected to be sooner done than a plain graph with so many traced steps."""
+def is_xla_faster(model, graph, few=False):
+    """Whether XLA, compiling included, is expected to be sooner done with the traced steps than a plain graph."""
     if not all(layer.supports_jit for layer in model._flatten_layers()):
         return False
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
@@ -67,4 +65,4 @@ def is_xla_faster(model, graph, steps):
     if any("Conv" in operation for operation in operations):
         return False
     # Random numbers depend on whether XLA compiles them: the number of steps must not decide over a dropout mask.
-    return steps >= _STEPS_WORTH_COMPILING or any("Random" in operation for operation in operations)
+    return not few or any("Random" in operation for operation in operations)

@@ -4,6 +4,7 @@ import importlib
 
 import keras
 
+_FEW_STEPS = 1000  # XLA compiles for about as long as it saves in this many steps of a small network
 _BACKENDS = {"tensorflow": "._tensorflow", "jax": "._jax"}
 
 
@@ -48,18 +49,19 @@ class _Programs:
         self._compiled_with, self._flags, self._trainable = compiled_with, flags, trainable
 
     def train(self, model, data, batch_size, augment, jit, steps):
-        """The program that trains on batches of that size, made for about so many steps where it is new."""
+        """The program that trains for so many steps on batches of that size."""
         return self._get(model, True, data, batch_size, augment, jit, steps)
 
     def test(self, model, data, batch_size, jit, steps):
-        """The program that evaluates batches of that size, made for about so many steps where it is new."""
+        """The program that evaluates so many batches of that size."""
         return self._get(model, False, data, batch_size, None, jit, steps)
 
     def _get(self, model, training, data, batch_size, augment, jit, steps):
         form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
-        key = (training, batch_size, str(form), augment, jit)
+        few = jit == "auto" and steps < _FEW_STEPS
+        key = (training, batch_size, str(form), augment, jit, few)
         if key not in self._programs:
             module = importlib.import_module(_BACKENDS[keras.config.backend()], __package__)
             generator = self.generator if augment else None
-            self._programs[key] = module.Program(model, training, augment, generator, jit, steps)
+            self._programs[key] = module.Program(model, training, augment, generator, jit, few)
         return self._programs[key]
