@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import json
 import re
 import sys
 from pathlib import Path
 
+from bnkeras import results
 from bnkeras.__main__ import main
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -18,7 +20,18 @@ def verdicts():
     return printed.getvalue().strip()
 
 
-BLOCKS = {"verdicts": verdicts}
+def speed():
+    """The figures of the benchmarks, as they were last measured."""
+    lines = ["| measured | value | aimed at |", "| --- | --- | --- |"]
+    for path in sorted((results.folder() / "benchmarks").glob("*.json")):
+        lines += [
+            f"| {row['what']} | {row['value']:.3g} {row['unit']} | {row['target']} |"
+            for row in json.loads(path.read_text())["figures"]
+        ]
+    return "\n".join(lines)
+
+
+BLOCKS = {"verdicts": verdicts, "speed": speed}
 
 
 def filled(text):

@@ -11,7 +11,6 @@ its step that each adds.
 
 import argparse
 import itertools
-import json
 import os
 import time
 
@@ -20,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from figures import figure, write
 
 from bnkeras import BatchNormLayer
 from bnkeras.models.resnet import resnet
@@ -103,6 +103,23 @@ def row(what, size, mode, training, times):
     return record | {name: float(np.median(values)) for name, values in figures.items()}
 
 
+def figures(rows):
+    alone, step = rows[0], next(r for r in rows if r["what"] == "network" and r["pass"] == "train")
+    slowest = max(rows, key=lambda r: r["ours_over_keras"])
+    where = f"{slowest['size']}, {slowest['mode']}, {slowest['pass']}"
+    return [
+        figure(
+            f"BN alone on {alone['size']}, training: time over no layer, BatchNormLayer over Keras's",
+            alone["overhead_ours_over_keras"],
+            "of Keras's",
+            "<= 0.40",
+        ),
+        figure("ResNet-20, training step: what BatchNormLayer adds", 100 * step["overhead_ours"], "%", "<= 15"),
+        figure("ResNet-20, training step: what Keras's layer adds", 100 * step["overhead_keras"], "%", ""),
+        figure(f"slowest case of BatchNormLayer ({where})", slowest["ours_over_keras"], "of Keras's", "<= 1.05"),
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
@@ -115,8 +132,7 @@ def main():
         rows.append(record)
         print(line(record), flush=True)
     if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "rows": rows}, file, indent=1)
+        write(arguments.json, figures(rows), rows)
 
 
 def line(r):

@@ -13,7 +13,6 @@ Images are MNIST where the data folder has it, else uniform noise of the same sh
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -27,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from figures import figure, write  # noqa: E402
 
 from bnkeras import datasets, models, training  # noqa: E402
 from bnkeras.layers import BatchNormLayer  # noqa: E402
@@ -131,6 +131,19 @@ def report(result):
         print(f"{name}, {row['examples']} examples: {sides}: {figure}")
 
 
+def figures(result):
+    names = {"mlp_batch_60": "MLP with BN, batch 60", "mlp_batch_10": "MLP with BN, batch 10"}
+    names["cnn_batch_64"] = "CNN with BN, batch 64"
+    rows = [
+        figure(f"{name}: training.fit over model.fit, one thread", row["times_sooner"], "times sooner", row["target"])
+        for key, name in names.items()
+        for row in [result[key]]
+    ]
+    row = result["bn_overhead"]
+    what = "MLP, batch 60: what BN adds to an epoch of training.fit"
+    return [*rows, figure(what, 100 * row["overhead"], "%", f"< {100 * row['target']:.0f}")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write the result to")
@@ -138,7 +151,7 @@ def main():
     result = measure()
     report(result)
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        write(arguments.json, figures(result), result)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,18 @@
+"""The file that a benchmark writes with `--json`: the figures that the README quotes, where from, and all details."""
+
+import datetime
+import json
+from pathlib import Path
+
+from bnkeras.sweep.execute import available_cores, environment
+
+
+def figure(what, value, unit, target):
+    """One line of the README: what was measured, the value with its unit, and what was aimed at."""
+    return {"what": what, "value": value, "unit": unit, "target": target}
+
+
+def write(path, figures, details):
+    """Write figures and details as JSON, with date, cores, processor and versions."""
+    about = {"date": datetime.date.today().isoformat(), "cores": available_cores(), **environment()}
+    Path(path).write_text(json.dumps({"about": about, "figures": figures, "details": details}, indent=1) + "\n")
