@@ -55,6 +55,10 @@ def test_set_up_cell_clones_the_one_repository_and_keeps_published_results(noteb
     assert "BNKERAS_DATA" in set_up
 
 
+def test_set_up_cell_is_the_same_everywhere():
+    assert len({code_cells(nbformat.read(path, as_version=4))[0].source for path in PATHS}) == 1
+
+
 def test_links_go_to_the_one_repository():
     slug = REPOSITORY.removeprefix("https://github.com/")
     for path in [ROOT / "README.md", *PATHS]:
