@@ -1,15 +1,17 @@
 """The stand-in for MNIST: scikit-learn's 1,797 handwritten digits, enlarged from 8x8 to 28x28 pixels."""
 
 import numpy as np
-from scipy.ndimage import zoom
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from bnkeras.datasets import common
 
 
 def load(folder=None):
     """Load the stand-in: 1,380 images (23 batches of 60) + 417, stratified by class; embedded, `folder` is not read."""
+    # scikit-learn takes longer to import than MNIST to load.
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     enlarged = zoom(digits.images, (1, 3.5, 3.5), order=1, grid_mode=True, mode="nearest")
     images = np.clip(enlarged * (255 / 16), 0, 255).round().astype("uint8")
