@@ -10,6 +10,7 @@ the first epoch on, so that accuracies can be compared.
 """
 
 import argparse
+import functools
 import json
 import resource
 import subprocess
@@ -31,6 +32,15 @@ STDDEV = 0.3
 TEST_BATCH_SIZE = 500
 
 
+@functools.cache
+def images(name):
+    from bnkeras import datasets
+
+    data = datasets.load(name)
+    x_train, x_test = (x.astype("float32") / 255 for x in (data.x_train, data.x_test))
+    return x_train, data.y_train, x_test, data.y_test
+
+
 @dataclass(frozen=True)
 class Run:
     normalization: str
@@ -47,17 +57,16 @@ class Run:
     def fit(self, fit, **options):
         import keras
 
-        from bnkeras import datasets, models
+        from bnkeras import models
 
-        data = datasets.load(self.data)
-        x_train, x_test = (x.astype("float32") / 255 for x in (data.x_train, data.x_test))
+        x_train, y_train, x_test, y_test = images(self.data)
         keras.utils.set_random_seed(self.seed)
         model = models.mlp(x_train.shape[1:], 10, self.normalization, stddev=STDDEV)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(LEARNING_RATE), loss, metrics=["accuracy"])
         options |= {"batch_size": self.batch_size, "epochs": self.epochs, "verbose": 0}
-        options |= {"validation_data": (x_test, data.y_test), "validation_batch_size": TEST_BATCH_SIZE}
-        history = fit(model, x_train, data.y_train, **options).history
+        options |= {"validation_data": (x_test, y_test), "validation_batch_size": TEST_BATCH_SIZE}
+        history = fit(model, x_train, y_train, **options).history
         return {"epochs": [{"epoch": e + 1, "accuracy": a} for e, a in enumerate(history["val_accuracy"])]}
 
 
