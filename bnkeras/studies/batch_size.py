@@ -25,10 +25,10 @@ from bnkeras.studies._batches import MOVING, POPULATION
 SCALES = {
     "quick": {
         "data": "digits",
-        "images": 1_000,
+        "images": 600,
         "batch_sizes": (1, 4, 64, 256),
         "epochs": 5,
-        "steps": 200,
+        "steps": 100,
         "seeds": 3,
         "jit": False,
     },
