@@ -28,7 +28,7 @@ SCALES = {
         "examples": 1_000,
         "learning_rates": (0.5,),
         "batch_sizes": (4, 64),
-        "epochs": 10,
+        "epochs": 5,
         "seeds": 3,
         "jit": False,
     },
