@@ -1,23 +1,61 @@
 """Write the tables of the README that come from `data/results`, or check with `--check` that they are up to date."""
 
-import contextlib
-import io
 import json
 import re
 import sys
 from pathlib import Path
 
-from bnkeras import results
-from bnkeras.__main__ import main
+from bnkeras import report, results, studies
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def studies_table():
+    """A row per study: notebook, question, data, wall time at each published scale, verdicts in one line."""
+    lines = ["| notebook | question | data, time | verdicts |", "| --- | --- | --- | --- |"]
+    for found, verdicts in sorted(report.published(), key=lambda pair: notebook(pair[0].study)):
+        path = notebook(found.study)
+        question = studies.get(found.study).__doc__.splitlines()[0].rstrip(".").rsplit(":", 1)[0]
+        lines.append(
+            f"| [{path.stem}](notebooks/{path.name}) | {question} | {'<br>'.join(times(found.study))} "
+            f"| {'<br>'.join(summary(verdicts))} |"
+        )
+    return "\n".join(lines)
+
+
+def notebook(study):
+    """The notebook of a study."""
+    return next(NOTEBOOKS.glob(f"*_{study}.ipynb"))
+
+
+def times(study):
+    """For each published scale: data and wall time."""
+    for scale in results.scales(study):
+        found = results.read(study, scale)
+        seconds = found.about["seconds"]["wall"]
+        took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        yield f"`{scale}`: {' and '.join(report.sources(found.tables))}; {took}"
+
+
+def summary(verdicts):
+    """For each claim its verdicts, with how many of its measures and conditions gave them."""
+    for claim, rows in verdicts.groupby("id", sort=False):
+        counts = rows.verdict.value_counts()
+        words = [word if len(rows) == 1 else f"{word} {count}/{len(rows)}" for word, count in counts.items()]
+        yield f"**{claim}** {', '.join(words)}"
+
+
 def verdicts():
-    """What `python -m bnkeras report --markdown` prints."""
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        main(["report", "--markdown"])
-    return printed.getvalue().strip()
+    """Every verdict, a foldable table per study."""
+    blocks = []
+    for found, table in sorted(report.published(), key=lambda pair: notebook(pair[0].study)):
+        title = report.heading(found.study, found.scale, found.tables)
+        body = report.markdown(report.verdict_table(table))
+        blocks.append(f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>")
+    return "\n\n".join(blocks)
 
 
 def speed():
@@ -31,7 +69,7 @@ def speed():
     return "\n".join(lines)
 
 
-BLOCKS = {"verdicts": verdicts, "speed": speed}
+BLOCKS = {"studies": studies_table, "verdicts": verdicts, "speed": speed}
 
 
 def filled(text):

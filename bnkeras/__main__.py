@@ -29,8 +29,7 @@ def parser():
     run.add_argument("--out", type=Path, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
     run.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, such as tcp://host:8786")
     run.add_argument("--publish", action="store_true", help=f"write the tables to {results.folder().name}/ as well")
-    report = commands.add_parser("report", help="verdicts of all published results")
-    report.add_argument("--markdown", action="store_true", help="as Markdown, as the README shows them")
+    commands.add_parser("report", help="verdicts of all published results")
     return top
 
 
@@ -90,7 +89,7 @@ def run_study(arguments):
     records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
     tables = sweep.tables(records, on_failed="raise")
     tables = {name: table.assign(scale=arguments.scale) for name, table in tables.items()}
-    print(f"\n{report.heading(arguments.study, arguments.scale, data)}")
+    print(f"\n{report.heading(arguments.study, arguments.scale, tables)}")
     print(report.text(report.verdict_table(claims.judge(study, tables))))
     for path in _save_figures(study.figures(tables), arguments.out / arguments.study / arguments.scale):
         print(f"figure: {path}")
@@ -133,11 +132,10 @@ def print_report(arguments):
     """Print the verdicts of all published results, each study at its largest scale."""
     from bnkeras import report
 
-    show, mark = (report.markdown, "### ") if arguments.markdown else (report.text, "")
     found = list(report.published())
     for result, verdicts in found:
-        title = report.heading(result.study, result.scale, result.about["data"])
-        print(f"{mark}{title}\n\n{show(report.verdict_table(verdicts))}\n")
+        print(report.heading(result.study, result.scale, result.tables))
+        print(f"\n{report.text(report.verdict_table(verdicts))}\n")
     if not found:
         print(f"nothing is published in {results.folder()}")
 

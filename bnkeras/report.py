@@ -52,6 +52,11 @@ def markdown(table):
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def heading(study, scale, data):
-    """One line that names a study, the scale and the sources of its data."""
-    return f"{study}, scale {scale}, data: {'; '.join(sorted(entry['source'] for entry in data.values()))}"
+def heading(study, scale, tables):
+    """One line that names a study, the scale and the sources of its data, subsets included."""
+    return f"{study}, scale {scale}, data: {'; '.join(sources(tables))}"
+
+
+def sources(tables):
+    """Where the data of a study's tables is from, as its runs recorded it."""
+    return sorted(pd.unique(tables["epochs"].source))
