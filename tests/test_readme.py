@@ -1,0 +1,17 @@
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_tables_come_from_the_published_results():
+    command = [sys.executable, str(ROOT / ".ci" / "readme.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_two_commands_make_their_own_set_up():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    commands = [line for line in lines if line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -r ")]
+    assert [command.split(".venv/bin/python ")[1].split()[1] for command in commands] == ["bnkeras", "pytest"]
