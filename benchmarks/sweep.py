@@ -46,7 +46,7 @@ class Run:
     normalization: str
     batch_size: int
     data: str
-    epochs: int = EPOCHS
+    epochs: int
     seed: int = 0
 
     def train(self):
@@ -70,27 +70,28 @@ class Run:
         return {"epochs": [{"epoch": e + 1, "accuracy": a} for e, a in enumerate(history["val_accuracy"])]}
 
 
-def runs(data):
-    return [Run(normalization, size, data) for size in BATCH_SIZES for normalization in ("bn", "none")]
+def runs(data, epochs):
+    return [Run(normalization, size, data, epochs) for size in BATCH_SIZES for normalization in ("bn", "none")]
 
 
-def plain_loop(data):
+def plain_loop(data, epochs):
     import keras
 
-    return [run.fit(keras.Model.fit)["epochs"][-1]["accuracy"] for run in runs(data)]
+    return [run.fit(keras.Model.fit)["epochs"][-1]["accuracy"] for run in runs(data, epochs)]
 
 
-def our_sweep(data):
+def our_sweep(data, epochs):
     with tempfile.TemporaryDirectory() as out:
-        records = sweep.run_all(runs(data), out=out, progress=False)
+        records = sweep.run_all(runs(data, epochs), out=out, progress=False)
     return [record["tables"]["epochs"][-1]["accuracy"] for record in records]
 
 
-def timed(side, data):
+def timed(side, data, epochs):
     """Returns the seconds that one side takes in a process of its own, those of all its cores, and its accuracies."""
     with tempfile.NamedTemporaryFile() as file:
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, __file__, "--side", side, "--data", data, "--json", file.name], check=True)
+        arguments = ["--side", side, "--data", data, "--epochs", str(epochs), "--json", file.name]
+        subprocess.run([sys.executable, __file__, *arguments], check=True)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return {"seconds": seconds, "cpu_seconds": cpu}, json.loads(Path(file.name).read_text())
@@ -102,21 +103,21 @@ def available_data():
     return "mnist" if (datasets.data_folder() / "mnist.npz").exists() else "digits"
 
 
-def compare(data):
-    plain_time, plain = timed("plain_loop", data)
-    sweep_time, ours = timed("our_sweep", data)
+def compare(data, epochs):
+    plain_time, plain = timed("plain_loop", data, epochs)
+    sweep_time, ours = timed("our_sweep", data, epochs)
     differences = [a - b for a, b in zip(ours, plain, strict=True)]
     mean, half_width = interval(differences)
     return {
         "data": data,
         "cores": available_cores(),
-        "epochs": EPOCHS,
+        "epochs": epochs,
         "plain": plain_time,
         "sweep": sweep_time,
         "times_sooner": plain_time["seconds"] / sweep_time["seconds"],
         "accuracy": [
             {"normalization": run.normalization, "batch_size": run.batch_size, "plain": a, "sweep": b}
-            for run, a, b in zip(runs(data), plain, ours, strict=True)
+            for run, a, b in zip(runs(data, epochs), plain, ours, strict=True)
         ],
         "mean_difference": mean,
         "half_width_95": half_width,
@@ -141,7 +142,8 @@ def report(result):
 
 
 def figures(result):
-    what = f"ten runs of the MLP, batch sizes {BATCH_SIZES[0]} to {BATCH_SIZES[-1]}: sweep over a loop of model.fit"
+    sizes = f"batch sizes {BATCH_SIZES[0]} to {BATCH_SIZES[-1]}, {result['epochs']} epochs"
+    what = f"ten runs of the MLP, {sizes}: a sweep over a loop of model.fit, start and compiling included"
     return [figure(what, result["times_sooner"], "times sooner", "10")]
 
 
@@ -155,9 +157,9 @@ def main():
     arguments = parser.parse_args()
     data = arguments.data or available_data()
     if arguments.side:
-        arguments.json.write_text(json.dumps(globals()[arguments.side](data)))
+        arguments.json.write_text(json.dumps(globals()[arguments.side](data, arguments.epochs)))
         return
-    result = compare(data)
+    result = compare(data, arguments.epochs)
     report(result)
     if arguments.json:
         write(arguments.json, figures(result), result)
