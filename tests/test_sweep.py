@@ -239,9 +239,10 @@ def test_two_threads_share_a_folder(out, log):
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from toy_runs import Toy
 from bnkeras.sweep import run_all
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
 if __name__ == "__main__":
     run_all([Toy(n, sys.argv[2], pause=600.0 * (n > 3)) for n in range(8)], jobs=2, out=sys.argv[1], progress=False)
 """

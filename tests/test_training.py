@@ -251,6 +251,15 @@ def test_own_loss_without_targets():
     assert losses[0] > losses[-1]
 
 
+@pytest.fixture
+def ctrl_c_interrupts():
+    """Python's own handler, which a test run in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_leaves_a_model_that_goes_on():
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
