@@ -151,6 +151,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write the result to")
     parser.add_argument("--data", choices=("mnist", "digits"), help="default: mnist where there is a copy")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of every run; default: %(default)s")
     parser.add_argument(
         "--side", choices=("plain_loop", "our_sweep"), help="run one side only and write its accuracies to the file"
     )
