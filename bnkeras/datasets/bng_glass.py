@@ -4,11 +4,10 @@ Nine features (refractive index and the weight percent of eight oxides) tell sev
 """
 
 import os
-import tempfile
 
 import numpy as np
 
-from bnkeras.datasets import common
+from bnkeras.datasets import cache, common
 
 OPENML_ID = 265
 FEATURE_NAMES = ("RI", "Na", "Mg", "Al", "Si", "K", "Ca", "Ba", "Fe")
@@ -33,11 +32,9 @@ def load(folder):
     `source` says which data it is: a file whose checksum is `REGENERATED_SHA256` is "BNG(glass), regenerated", one
     that `load` has downloaded is "BNG(glass), OpenML 265", any other is the user's own.
     """
-    path = folder / "bng_glass.npz"
-    if not path.exists():
-        _download(path)
-    arrays, stamp = _read(path)
-    return table(arrays, _source(common.arrays_sha256(arrays), stamp, path))
+    known = {REGENERATED_SHA256: f"BNG(glass), regenerated, {ROWS:,} rows"}
+    arrays, source, _ = cache.load_stamped(folder / "bng_glass.npz", KEYS, known, "BNG(glass)", _download, "OpenML")
+    return table(arrays, source)
 
 
 def table(arrays, source):
@@ -60,65 +57,21 @@ def table(arrays, source):
     )
 
 
-def _read(path):
-    """The arrays of the file, and what the download wrote beside them: `(source, SHA-256)`, or `None`."""
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in KEYS}
-            stamp = (str(file["source"]), str(file["sha256"])) if "source" in file else None
-    except common.UNREADABLE as error:
-        raise common.DataError(
-            f"{path} can't be read ({error}); it must hold the arrays {', '.join(KEYS)}; the file's own SHA-256 is "
-            f"{common.file_sha256(path)}; delete it or put a whole copy there"
-        ) from error
-    return arrays, stamp
-
-
-def _source(sha256, stamp, path):
-    if stamp is not None and sha256 != stamp[1]:
-        raise common.DataError(
-            f"{path} is not the data that was downloaded: expected SHA-256 {stamp[1]}, found {sha256}; it was not used"
-        )
-    if sha256 == REGENERATED_SHA256:
-        return f"BNG(glass), regenerated, {ROWS:,} rows"
-    return stamp[0] if stamp else f"BNG(glass), a local file of unknown origin (SHA-256 {sha256[:12]})"
-
-
-def _download(path):
-    advice = f"put bng_glass.npz into {path.parent} or set BNKERAS_DATA to the folder that holds it"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=".bng_glass.")
-    except OSError as error:
-        raise common.DataError(
-            f"bng_glass can't be cached, {path.parent} is not writable ({error}); {advice}"
-        ) from error
-    with scratch as folder:
-        try:
-            frame, target = _fetch(folder)
-        except ImportError as error:
-            raise common.DataError(
-                f"bng_glass is not in {path.parent}, and its download needs openml (pip install openml); {advice}"
-            ) from error
-        except Exception as error:
-            raise common.DataError(
-                f"bng_glass is not in {path.parent} and its download from OpenML failed ({error}); {advice}"
-            ) from error
-    arrays = _arrays(frame, target)
+def _download(folder):
+    arrays = _arrays(*_fetch(folder))
     source = f"BNG(glass), OpenML {OPENML_ID}, {len(arrays['y']):,} rows"
     table(arrays, source)
-    stamp = {"source": np.array(source), "sha256": np.array(common.arrays_sha256(arrays))}
-    common.write_npz(path, {**arrays, **stamp})
+    return arrays, source
 
 
-def _fetch(cache):
+def _fetch(folder):
     """The data set as a `DataFrame`, and the name of its target column, by OpenML's own client."""
     import openml
 
     old_cache, old_switch = openml.config._root_cache_directory, os.environ.get("OPENML_SKIP_PARQUET")
     try:
         # The client pickles what it has downloaded, hence a cache of its own; only the ARFF file has a checksum.
-        openml.config.set_root_cache_directory(cache)
+        openml.config.set_root_cache_directory(folder)
         os.environ["OPENML_SKIP_PARQUET"] = "true"
         dataset = openml.datasets.get_dataset(OPENML_ID, download_data=True)
         frame, *_ = dataset.get_data()

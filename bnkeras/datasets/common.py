@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+IMAGE_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # What reading a file that is no whole `.npz` of the expected arrays may raise.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error)
 
@@ -84,6 +85,20 @@ class TableData:
         if len(self.x) != len(self.y):
             raise DataError(f"{self.name}: x has {len(self.x)} rows, y has {len(self.y)} labels")
         self.x.flags.writeable = self.y.flags.writeable = False
+
+
+def image_data(name, arrays, class_names, source, shape):
+    """An `ImageData` of the arrays `IMAGE_KEYS`.
+
+    Raises:
+        DataError: unless the images are uint8 `[n, *shape]`, and for what `ImageData` refuses.
+    """
+    for key in ("x_train", "x_test"):
+        found = arrays[key]
+        if found.dtype != np.uint8 or found.shape[1:] != tuple(shape):
+            expected = f"uint8 (n, {', '.join(map(str, shape))})"
+            raise DataError(f"{name}: {key} must be {expected}, got {found.dtype} {found.shape}")
+    return ImageData(name=name, class_names=class_names, source=source, sha256=arrays_sha256(arrays), **arrays)
 
 
 def check_table(x, feature_names, what):
