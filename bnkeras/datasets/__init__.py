@@ -2,7 +2,7 @@
 
 import functools
 
-from bnkeras.datasets import bng_glass, digits, glass_drawn, mnist
+from bnkeras.datasets import bng_glass, cifar10, cifar10_drawn, digits, faces, faces_drawn, glass_drawn, mnist
 from bnkeras.datasets.common import DataError, ImageData, TableData, data_folder
 from bnkeras.datasets.tables import standardize, stratified_split
 
@@ -13,6 +13,10 @@ _LOADERS = {
     "digits": digits.load,
     "bng_glass": bng_glass.load,
     "glass_drawn": glass_drawn.load,
+    "faces": faces.load,
+    "faces_drawn": faces_drawn.load,
+    "cifar10": cifar10.load,
+    "cifar10_drawn": cifar10_drawn.load,
 }
 
 
@@ -29,8 +33,11 @@ def load(name):
 
     Args:
         name: one of `names()`: `"mnist"` (60,000 + 10,000 images of 28x28, uint8), `"digits"` (its embedded
-            stand-in, 1,380 + 417 images, no network), `"bng_glass"` (137,781 rows of 9 features, 7 classes) or
-            `"glass_drawn"` (its embedded stand-in, 5,000 drawn rows).
+            stand-in, 1,380 + 417 images, no network), `"bng_glass"` (137,781 rows of 9 features, 7 classes),
+            `"glass_drawn"` (its embedded stand-in, 5,000 drawn rows), `"faces"` (your own photos in a folder `faces`
+            with a sub-folder per person, else three people of Labeled Faces in the Wild; 64x64x3, uint8),
+            `"faces_drawn"` (its embedded stand-in, 240 + 120 drawn faces), `"cifar10"` (50,000 + 10,000 images of
+            32x32x3, uint8) or `"cifar10_drawn"` (its embedded stand-in, 500 + 250 drawn pictures).
 
     Returns:
         An `ImageData`, or a `TableData` for the two sets of glass.
