@@ -227,6 +227,13 @@ def test_a_short_fit_does_not_decide_how_a_long_one_is_compiled(monkeypatch):
     assert len(programs.programs_of(model)) == kept + 1
 
 
+def test_a_few_batches_of_any_size_take_one_program():
+    model = small_model()
+    training.fit(model, X, Y, batch_size=len(X) - 1)
+    training.fit(model, X, Y, batch_size=3)
+    assert len(model._bnkeras_programs) == 1
+
+
 def test_unbuilt_model_is_built_with_the_same_weights():
     def build():
         keras.utils.set_random_seed(5)

@@ -7,10 +7,11 @@ import keras
 class Program:
     """Runs `model.train_step` or `model.test_step` over batches gathered on the device.
 
-    The arguments are those of the TensorFlow program; `jit` and `few` change nothing here, where XLA compiles all.
+    The arguments are those of the TensorFlow program; `jit`, `few` and `batch_size` change nothing here, where XLA
+    compiles all, for each size of batches.
     """
 
-    def __init__(self, model, training, augment, generator, jit, few):
+    def __init__(self, model, training, augment, generator, jit, few, batch_size):
         self._model = model
         self._training = training
         self._augment = augment

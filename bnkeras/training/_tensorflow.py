@@ -14,23 +14,25 @@ class Program:
         generator: `keras.random.SeedGenerator` for `augment`.
         jit: `True` for XLA, `False` for a graph, or `"auto"`.
         few: Whether it is expected to run so few steps that compiling with XLA does not pay.
+        batch_size: Examples in a batch, or `None` for one trace that serves batches of any size, as in `model.fit`.
     """
 
-    def __init__(self, model, training, augment, generator, jit, few):
+    def __init__(self, model, training, augment, generator, jit, few, batch_size):
         self._step = tf.function(_one_step(model, training, augment, generator))
         self._model = model
         self._jit = jit
         self._few = few
+        self._batch_size = batch_size
         self._run = None
 
     def __call__(self, data, order, start, stop):
         """Runs the steps `start` to `stop - 1` of `order` and returns the logs of the last one."""
         if self._run is None:
-            self._run = self._compiled(data, order)
+            self._run = self._compiled(data)
         return self._run(data, tf.constant(order), tf.constant(start), tf.constant(stop))
 
-    def _compiled(self, data, order):
-        spec = tf.nest.map_structure(lambda t: tf.TensorSpec([order.shape[1], *t.shape[1:]], t.dtype), data)
+    def _compiled(self, data):
+        spec = tf.nest.map_structure(lambda t: tf.TensorSpec([self._batch_size, *t.shape[1:]], t.dtype), data)
         traced = self._step.get_concrete_function(spec)
         jit = is_xla_faster(self._model, traced.graph, self._few) if self._jit == "auto" else self._jit
 
@@ -41,7 +43,10 @@ class Program:
             empty = tf.nest.map_structure(lambda t: tf.zeros(t.shape, t.dtype), traced.structured_outputs)
             return tf.while_loop(lambda i, _: i < stop, body, (start, empty))[1]
 
-        return tf.function(run, jit_compile=jit or None, autograph=False)
+        run = tf.function(run, jit_compile=jit or None, autograph=False)
+        step = tf.TensorSpec([], tf.int32)
+        run.get_concrete_function(data, tf.TensorSpec([None, self._batch_size], tf.int32), step, step)
+        return run
 
 
 def _one_step(model, training, augment, generator):

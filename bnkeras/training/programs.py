@@ -59,9 +59,11 @@ class _Programs:
     def _get(self, model, training, data, batch_size, augment, jit, steps):
         form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
         few = jit == "auto" and steps < _FEW_STEPS
+        # A model meets batches of any size in `model.fit` too, an augmentation may need to know their shape.
+        batch_size = None if few and augment is None else batch_size
         key = (training, batch_size, str(form), augment, jit, few)
         if key not in self._programs:
             module = importlib.import_module(_BACKENDS[keras.config.backend()], __package__)
             generator = self.generator if augment else None
-            self._programs[key] = module.Program(model, training, augment, generator, jit, few)
+            self._programs[key] = module.Program(model, training, augment, generator, jit, few, batch_size)
         return self._programs[key]
