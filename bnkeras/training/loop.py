@@ -81,7 +81,7 @@ def fit(
         callbacks: Keras callback or list of them.
         steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
         jit: Whether to compile with XLA. `"auto"` does, save where a layer rules it out, and on a CPU where the step
-            holds a convolution or fewer than 1,000 steps lie ahead and none draws random numbers: there TensorFlow's
+            holds a convolution or fewer than 4,000 steps lie ahead and none draws random numbers: there TensorFlow's
             graphs are sooner done. JAX always compiles; where its loops are slow (convolutions on a CPU), Python calls
             one step after the other. What `model.compile` was told (`jit_compile`, `steps_per_execution`) plays no
             part. Defaults to `"auto"`.

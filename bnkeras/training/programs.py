@@ -4,7 +4,8 @@ import importlib
 
 import keras
 
-_FEW_STEPS = 1000  # XLA compiles for about as long as it saves in this many steps of a small network
+_FEW_STEPS = 4000  # XLA compiles for longer than it saves in this many steps of a small network
+_FEWER_STEPS = 1000  # tracing for one batch size takes longer than it saves in this many steps of a graph
 _BACKENDS = {"tensorflow": "._tensorflow", "jax": "._jax"}
 
 
@@ -60,7 +61,7 @@ class _Programs:
         form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
         few = jit == "auto" and steps < _FEW_STEPS
         # A model meets batches of any size in `model.fit` too, an augmentation may need to know their shape.
-        batch_size = None if few and augment is None else batch_size
+        batch_size = None if few and steps < _FEWER_STEPS and augment is None else batch_size
         key = (training, batch_size, str(form), augment, jit, few)
         if key not in self._programs:
             module = importlib.import_module(_BACKENDS[keras.config.backend()], __package__)
