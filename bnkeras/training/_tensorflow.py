@@ -63,9 +63,12 @@ def is_xla_faster(model, graph, few=False):
     """Whether XLA, compiling included, is expected to be sooner done with the traced steps than a plain graph."""
     if not all(layer.supports_jit for layer in model._flatten_layers()):
         return False
+    operations = {operation.type for operation in graph.get_operations()}
+    # `keras.ops.image.affine_transform`, for which XLA has no kernel.
+    if "ImageProjectiveTransformV3" in operations:
+        return False
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
         return True
-    operations = {operation.type for operation in graph.get_operations()}
     # On a CPU, oneDNN's convolutions in a plain graph are about twice as fast as XLA's.
     if any("Conv" in operation for operation in operations):
         return False

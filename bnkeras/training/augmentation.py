@@ -1,0 +1,59 @@
+"""Augmentation of image batches on the device, for the argument `augment` of `fit`."""
+
+import functools
+import math
+
+import keras
+from keras import ops
+
+
+@functools.cache
+def random_affine(rotation=20.0, shift=0.2, flip=True):
+    """A function that turns, shifts and mirrors each image of a batch by chance, as `ImageDataGenerator` used to.
+
+    Each image is turned by an angle from `-rotation` to `rotation`, shifted by up to `shift` of its height and width,
+    and mirrored left to right in half of the cases, all uniformly and independently; pixels between others are
+    interpolated, those from outside repeat the border. The same arguments return the same function, as `fit` wants it.
+
+    Args:
+        rotation: Largest angle in degrees. Defaults to `20.0`.
+        shift: Largest shift, as a share of height and of width. Defaults to `0.2`.
+        flip: Whether to mirror. Defaults to `True`.
+
+    Returns:
+        Function `(images, generator) -> images` of float images `[n, height, width, channels]` and a
+        `keras.random.SeedGenerator`.
+
+    Raises:
+        ValueError: `rotation` or `shift` is negative.
+
+    Example:
+
+    >>> training.fit(model, x, y, augment=training.random_affine(rotation=20, shift=0.2))
+    """
+    if not rotation >= 0 or not shift >= 0:
+        raise ValueError(f"`rotation` and `shift` must not be negative. Received: {rotation!r}, {shift!r}")
+
+    def augment(images, generator):
+        n, height, width = images.shape[:3]
+        draws = keras.random.uniform((4, n), -1.0, 1.0, seed=generator)
+        angle = draws[0] * math.radians(rotation)
+        sign = ops.where(draws[1] < 0, -1.0, 1.0) if flip else ops.ones(n)
+        return _resampled(images, angle, draws[2] * shift * height, draws[3] * shift * width, sign)
+
+    return augment
+
+
+def _resampled(images, angle, down, right, sign):
+    """Each image mirrored where `sign` is -1, turned counterclockwise by `angle`, then shifted by pixels."""
+    middle_y, middle_x = (images.shape[1] - 1) / 2, (images.shape[2] - 1) / 2
+    cos, sin, zero = ops.cos(angle), ops.sin(angle), ops.zeros_like(angle)
+    # The transform leads from a pixel of the result to the place in the image that it shows.
+    back_y, back_x = middle_y + down, middle_x + right
+    rows = [
+        [sign * cos, sign * -sin, middle_x - sign * (cos * back_x - sin * back_y)],
+        [sin, cos, middle_y - (sin * back_x + cos * back_y)],
+        [zero, zero],
+    ]
+    transform = ops.stack([entry for row in rows for entry in row], axis=1)
+    return ops.image.affine_transform(images, transform, "bilinear", "nearest", data_format="channels_last")
