@@ -121,7 +121,8 @@ def check_inputs(x, what, shape):
     """Raise `DataError` unless `x` is a non-empty numeric `[n, *shape]` without NaN or infinity."""
     if not isinstance(x, np.ndarray) or x.ndim != len(shape) + 1 or x.shape[1:] != tuple(shape) or not len(x):
         raise DataError(f"{what} must have shape (n > 0, {', '.join(map(str, shape))}), got {np.shape(x)}")
-    if not np.issubdtype(x.dtype, np.number) or not np.isfinite(x).all():
+    finite = np.issubdtype(x.dtype, np.integer) or (np.issubdtype(x.dtype, np.number) and np.isfinite(x).all())
+    if not finite:
         raise DataError(f"{what} must be finite numbers, got dtype {x.dtype} with NaN, infinity or no numbers at all")
 
 
