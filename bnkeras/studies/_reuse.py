@@ -7,11 +7,7 @@ from scipy.special import log_softmax
 
 
 def network(run, input_shape, classes, group_size=None):
-    """A compiled `models.mlp` in the state that a new one would have, its programs compiled perhaps by an earlier run.
-
-    Weights are drawn from the run's seed; optimizer and moving statistics start anew. A process keeps the programs of
-    one kind of network at a time, so runs that differ only in seed, learning rate and batch size should follow each
-    other.
+    """A compiled `models.mlp` for a run; see `renewed`.
 
     Args:
         run: settings with `normalization`, `learning_rate`, `seed` and `stddev`.
@@ -19,24 +15,41 @@ def network(run, input_shape, classes, group_size=None):
         classes: number of classes.
         group_size: examples a group for ghost batch normalization.
     """
+    form = (run.normalization, tuple(input_shape), classes, run.stddev, group_size)
+    return renewed(_build, form, run.seed, run.learning_rate)
+
+
+def renewed(build, form, seed, learning_rate, momentum=0.0):
+    """A compiled model in the state that a new one would have, its programs compiled perhaps by an earlier run.
+
+    Weights are drawn from the seed; optimizer and moving statistics start anew. A process keeps the programs of one
+    form of network at a time, so runs that differ only in seed and learning rate should follow each other.
+
+    Args:
+        build: function at the top of a module that returns an uncompiled model with logits.
+        form: tuple of its arguments, all hashable.
+        seed: integer, for the weights.
+        learning_rate: of SGD.
+        momentum: of SGD, Nesterov's unless 0.
+    """
     import keras
 
-    model = _compiled(run.normalization, tuple(input_shape), classes, run.stddev, group_size)
-    keras.utils.set_random_seed(run.seed)
-    new = _build(run.normalization, tuple(input_shape), classes, run.stddev, group_size)
-    model.set_weights(new.get_weights())
-    model.optimizer.iterations.assign(0)
-    model.optimizer.learning_rate = run.learning_rate
+    model = _compiled(build, form, momentum)
+    keras.utils.set_random_seed(seed)
+    model.set_weights(build(*form).get_weights())
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.learning_rate = learning_rate
     return model
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled(*form):
+def _compiled(build, form, momentum):
     import keras
 
-    model = _build(*form)
+    model = build(*form)
     model.compile(
-        optimizer=keras.optimizers.SGD(),
+        optimizer=keras.optimizers.SGD(momentum=momentum, nesterov=momentum > 0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
