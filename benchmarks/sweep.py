@@ -29,7 +29,7 @@ from bnkeras import sweep
 from bnkeras.sweep.execute import available_cores
 
 BATCH_SIZES = (4, 8, 32, 128, 512)
-EPOCHS = 2
+EPOCHS = 3
 LEARNING_RATE = 0.1
 STDDEV = 0.3
 TEST_BATCH_SIZE = 500
@@ -82,6 +82,9 @@ class Run:
     seed: int = 0
 
     def train(self):
+        from bnkeras.studies._common import start_keras
+
+        start_keras()
         from bnkeras import training
 
         data = tensors(self.data)

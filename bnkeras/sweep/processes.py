@@ -19,6 +19,11 @@ _WORKER = "BNKERAS_SWEEP_WORKER"
 _starting = threading.Lock()
 
 
+def in_worker():
+    """Returns whether this is a process of `Processes`."""
+    return _WORKER in os.environ
+
+
 class WorkerDiedError(RuntimeError):
     """The process of a run ended before it answered, `_ATTEMPTS` times."""
 
