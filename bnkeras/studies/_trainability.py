@@ -1,0 +1,245 @@
+"""What the study of placement takes from each run (stuck, stable, how soon), and the effects of its claims."""
+
+import numpy as np
+import pandas as pd
+
+from bnkeras.studies import _common
+
+RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed"]
+STUCK = 0.95
+STEADY = 5.0
+SHARE = 0.99
+TABLE_1 = (
+    # model, batch normalization, learning rate, accuracy, stable
+    (1, "none", 0.01, 99.67, True),
+    (1, "none", 0.02, 33.94, False),
+    (1, "all", 0.02, 99.50, True),
+    (1, "all", 0.04, 98.50, False),
+    (2, "none", 0.01, 99.33, True),
+    (2, "all", 0.02, 99.67, True),
+    (2, "all", 0.02, 99.33, True),
+    (2, "all", 0.04, 99.83, True),
+    (2, "none", 0.04, 99.67, False),
+    (3, "none", 0.01, 33.3, False),
+)
+TABLE_2 = {"faces": (99.83, 99.53, 97.79, 87.40), "cifar10": (79.98, 78.5, 79.1, 79.31)}
+SINGLE = ("block 1", "block 2", "block 3", "block 4")
+
+
+def summary(tables):
+    """A row per run: how it ended, and when it had learned.
+
+    Returns:
+        A `DataFrame` with the columns `RUN` and `source`, and
+
+        - `accuracy`, `population`: test accuracy after the last epoch in percent, with moving averages and with the
+          population's statistics;
+        - `stuck`: the training loss of the last epoch is not below `STUCK` of the labels' entropy, which a network
+          reaches without looking at its input, or is not finite;
+        - `fall`: the most that test accuracy lost, in points, against an earlier epoch of the second half;
+        - `stable`: not stuck, and `fall` at most `STEADY` points;
+        - `epochs_test`, `epochs_train`: the first epoch with `SHARE` of the final accuracy, on test and on training
+          images, NaN where stuck. The final accuracy is the mean over the last quarter of the epochs.
+    """
+    rows = tables["epochs"].sort_values("epoch").groupby(RUN, sort=False).apply(_run_row).reset_index()
+    final = tables["final"][[*RUN, "entropy", "population_accuracy"]]
+    rows = rows.merge(final, on=RUN, validate="one_to_one")
+    stuck = ~(rows.loss < STUCK * rows.entropy)
+    epochs = {name: rows[name].where(~stuck) for name in ("epochs_test", "epochs_train")}
+    rows = rows.assign(stuck=stuck, stable=~stuck & (rows.fall <= STEADY), **epochs)
+    return rows.assign(population=100 * rows.population_accuracy)
+
+
+def _run_row(epochs):
+    test, train = 100 * epochs.test_accuracy.to_numpy(), epochs.train_accuracy.to_numpy()
+    half = test[len(test) // 2 :]
+    return pd.Series(
+        {
+            "source": epochs.source.iloc[0],
+            "accuracy": test[-1],
+            "loss": epochs.train_loss.iloc[-1],
+            "fall": float(np.max(np.maximum.accumulate(half) - half)),
+            "epochs_test": _epochs_to_final(test),
+            "epochs_train": _epochs_to_final(train),
+        }
+    )
+
+
+def _epochs_to_final(accuracy):
+    final = accuracy[-max(len(accuracy) // 4, 1) :].mean()
+    return float(np.argmax(accuracy >= SHARE * final) + 1)
+
+
+def plain(runs, **settings):
+    """The runs without augmentation and with batch normalization after the pool, and of the `settings` given."""
+    runs = runs[~runs.augment.astype(bool) & ~runs.before_pool.astype(bool)]
+    for name, value in settings.items():
+        runs = runs[runs[name] == value]
+    return runs
+
+
+def table_1(runs):
+    """The rows of the paper's table 1 with the runs that belong to each: `(words, reported stable, stuck, runs)`."""
+    for model, placement, rate, accuracy, stable in dict.fromkeys(TABLE_1):
+        chosen = plain(runs, model=model, placement=placement, learning_rate=rate)
+        chosen = chosen[chosen.data.str.startswith("faces")]
+        words = f"model {model}, {'BN' if placement == 'all' else 'base'}, learning rate {rate:g}"
+        yield words, accuracy, stable, chosen
+
+
+def as_reported(column):
+    """Effect: for every row of table 1, the share of runs whose `column` is as reported, less one half."""
+
+    def effect(tables):
+        effects = {}
+        for words, accuracy, stable, runs in table_1(summary(tables)):
+            reported = stable if column == "stable" else accuracy < 50
+            effects[words] = (runs.set_index("seed")[column] == reported) - 0.5
+        return pd.concat(effects, names=["condition", "seed"])
+
+    return effect
+
+
+def placements(tables, value="accuracy", sets=None):
+    """Accuracy in percent of each placement in model 2: a row per data set, learning rate, condition and seed."""
+    runs = plain(summary(tables), model=2)
+    wide = runs.pivot(index=["data", "learning_rate", "seed"], columns="placement", values=value)
+    return wide.dropna(subset=[name for name in SINGLE if name in wide])
+
+
+def _both_ways(effect):
+    """An effect of the placements' accuracies, with moving averages and with the population's statistics."""
+
+    def combined(tables):
+        parts = []
+        for value, words in (("accuracy", ""), ("population", ", with the population's statistics")):
+            effects = effect(placements(tables, value)).rename("effect").reset_index()
+            names = zip(effects.data, effects.learning_rate, strict=True)
+            condition = [f"{data}, learning rate {rate:g}{words}" for data, rate in names]
+            parts.append(effects.assign(condition=condition).set_index(["condition", "seed"])["effect"])
+        return pd.concat(parts)
+
+    return combined
+
+
+@_both_ways
+def fall_per_block(wide):
+    """Points of accuracy lost for each block that the layer moves back: minus the slope of a line through the four."""
+    x = np.arange(4) - 1.5
+    return -(wide[list(SINGLE)] @ x) / (x @ x)
+
+
+@_both_ways
+def first_over_last(wide):
+    """Accuracy with the layer after block 1 minus after block 4."""
+    return wide["block 1"] - wide["block 4"]
+
+
+@_both_ways
+def first_over_best_other(wide):
+    """Accuracy with the layer after block 1 minus after the best other block, by mean over seeds."""
+    others = wide[list(SINGLE[1:])]
+    best = others.groupby(level=["data", "learning_rate"]).mean().idxmax(axis=1)
+    chosen = [row[best[index[:2]]] for index, row in others.iterrows()]
+    return wide["block 1"] - np.array(chosen)
+
+
+def _contrast(tables, value):
+    """Base and BN after every block in models 1 and 2 on faces, side by side: index model, rate, seed."""
+    runs = plain(summary(tables))
+    runs = runs[runs.data.str.startswith("faces") & runs.model.isin([1, 2]) & runs.placement.isin(["none", "all"])]
+    return runs.pivot(index=["model", "learning_rate", "seed"], columns="placement", values=value).dropna(how="all")
+
+
+def lead(value, factor=1):
+    """Effect: BN minus base in `value`, times a factor, at every learning rate above the smallest."""
+
+    def effect(tables):
+        wide = _contrast(tables, value).astype("float64")
+        difference = factor * (wide["all"] - wide["none"])
+        rates = difference.index.get_level_values("learning_rate")
+        return _common.labelled(difference[rates > rates.min()], ("model", "learning_rate"))
+
+    return effect
+
+
+def larger_rate(tables):
+    """Doublings from the largest rate that base still trains at to the largest that BN does.
+
+    A network trains at a rate when it is not stuck and within `STEADY` points of its best rate, seed by seed, with the
+    population's statistics.
+    """
+    wide = _contrast(tables, "population")
+    best = wide.groupby(level=["model", "seed"]).transform("max")
+    trains = (wide >= best - STEADY) & ~_contrast(tables, "stuck").astype(bool)
+    rates = np.log2(trains.index.get_level_values("learning_rate").to_numpy())
+    largest = trains.mul(1.0).where(trains).mul(rates, axis=0).groupby(level=["model", "seed"]).max()
+    return _common.labelled(largest["all"] - largest["none"], ("model",))
+
+
+def sooner(value, base_rate, bn_rate):
+    """Effect: epochs to `SHARE` of the final accuracy, base at one rate minus BN at another."""
+
+    def effect(tables):
+        wide = _contrast(tables, value)
+        base, bn = wide["none"].xs(base_rate, level="learning_rate"), wide["all"].xs(bn_rate, level="learning_rate")
+        return _common.labelled(base - bn, ("model",))
+
+    return effect
+
+
+def _swapped_and_not(tables):
+    runs = plain(summary(tables), placement="none")
+    return runs[runs.data.str.startswith("faces")]
+
+
+def swapped(tables):
+    """Test accuracy that model 3 lacks to model 1, beyond one point, at each learning rate."""
+    runs = _swapped_and_not(tables)
+    wide = runs.pivot(index=["learning_rate", "seed"], columns="model", values="accuracy")
+    return _common.labelled((wide[1] - wide[3] - 1).dropna(), ("learning_rate",))
+
+
+def mostly_stuck(tables):
+    """Share of runs of model 3 that are stuck, less one half, at each learning rate."""
+    runs = _swapped_and_not(tables).query("model == 3").set_index(["learning_rate", "seed"])
+    return _common.labelled(runs.stuck - 0.5, ("learning_rate",))
+
+
+def beside_table_1(tables):
+    """The paper's table 1 with ours beside it: a row for each of its rows, as text."""
+    runs = plain(summary(tables))
+    runs = runs[runs.data.str.startswith("faces")]
+    rows = []
+    for model, placement, rate, accuracy, stable in TABLE_1:
+        chosen = runs[(runs.model == model) & (runs.placement == placement) & (runs.learning_rate == rate)]
+        rows.append(
+            {
+                "model": str(model),
+                "BN": "yes" if placement == "all" else "no",
+                "learning rate": f"{rate:g}",
+                "reported": f"{accuracy:g}, {'stable' if stable else 'unstable'}",
+                "accuracy": _mean(chosen.accuracy),
+                "stable": f"{chosen.stable.sum()} of {len(chosen)}",
+                "stuck": f"{chosen.stuck.sum()} of {len(chosen)}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def beside_table_2(tables, learning_rate=0.01):
+    """The paper's table 2 with ours beside it: a row for each placement, as text."""
+    runs = plain(summary(tables), model=2, learning_rate=learning_rate)
+    rows = {kind: {"BN after": kind} for kind in ("none", *SINGLE, "all")}
+    for kind, row in rows.items():
+        for name in runs.data.unique():
+            reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
+            chosen = runs[(runs.data == name) & (runs.placement == kind)]
+            row[f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
+            row[name] = _mean(chosen.accuracy)
+            row[f"{name}, population"] = _mean(chosen.population)
+    return pd.DataFrame(rows.values())
+
+
+def _mean(values):
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
