@@ -236,13 +236,13 @@ CLAIMS = (
 
 def figures(tables):
     """Figures of the study: accuracy and loss against batch size, and the three ways of inference."""
-    from bnkeras import plots_batches
+    from bnkeras.plots import batches as plots
 
     epochs = tables["epochs"]
     source = _common.describe(epochs)
     moving = epochs[epochs.inference == MOVING]
     return {
-        "accuracy": plots_batches.against_batch_size(moving, "test_accuracy", _READINGS, source, RANGES),
-        "loss": plots_batches.against_batch_size(moving, "test_loss", _READINGS, source),
-        "inference": plots_batches.ways_of_inference(epochs[epochs.normalization == "bn"], _READINGS, source),
+        "accuracy": plots.against_batch_size(moving, "test_accuracy", _READINGS, source, RANGES),
+        "loss": plots.against_batch_size(moving, "test_loss", _READINGS, source),
+        "inference": plots.ways_of_inference(epochs[epochs.normalization == "bn"], _READINGS, source),
     }

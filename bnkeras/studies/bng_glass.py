@@ -224,15 +224,15 @@ CLAIMS = (
 
 def figures(tables):
     """Figures of the study, `{name: matplotlib Figure}`: accuracy, roc, difficulty, confusion, calibration."""
-    from bnkeras import plots_classes
+    from bnkeras.plots import classes as plots
 
     source = _common.describe(tables["epochs"])
     best = {name: table[table.learning_rate == LEARNING_RATES[-1]] for name, table in tables.items()}
     note = f"learning rate {LEARNING_RATES[-1]:g}; {source}"
     return {
-        "accuracy": plots_classes.training_and_test(_as_drawn(tables["epochs"]), "learning_rate", source),
-        "roc": plots_classes.roc_by_class(_as_drawn(best["roc"]), _as_drawn(best["auc"]), note),
-        "difficulty": plots_classes.auc_by_class(best["auc"], note),
-        "confusion": plots_classes.confusion(_as_drawn(best["confusion"]), note),
-        "calibration": plots_classes.calibration(_as_drawn(best["calibration"]), note),
+        "accuracy": plots.training_and_test(_as_drawn(tables["epochs"]), "learning_rate", source),
+        "roc": plots.roc_by_class(_as_drawn(best["roc"]), _as_drawn(best["auc"]), note),
+        "difficulty": plots.auc_by_class(best["auc"], note),
+        "confusion": plots.confusion(_as_drawn(best["confusion"]), note),
+        "calibration": plots.calibration(_as_drawn(best["calibration"]), note),
     }

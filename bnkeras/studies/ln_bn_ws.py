@@ -194,7 +194,7 @@ CLAIMS = (
 
 def figures(tables):
     """Figures of the study: all kinds at their better rate, WS and BN at small batches, correlated features."""
-    from bnkeras import plots_batches
+    from bnkeras.plots import batches as plots
 
     source = _common.describe(tables["epochs"])
     accuracy = pd.concat([_long(tables, inference) for inference in (_batches.MOVING, _batches.POPULATION)])
@@ -206,9 +206,9 @@ def figures(tables):
     correlation = tables["correlation"].groupby("features")["mean_correlation"].mean()
     panels = ["inference", "data"]
     return {
-        "accuracy": plots_batches.against_batch_size(plain, "test_accuracy", panels, source),
-        "small": plots_batches.against_batch_size(small, "test_accuracy", panels, source),
-        "features": plots_batches.lead_by_features(glass, correlation[list(_features.LEVELS)], on_glass),
+        "accuracy": plots.against_batch_size(plain, "test_accuracy", panels, source),
+        "small": plots.against_batch_size(small, "test_accuracy", panels, source),
+        "features": plots.lead_by_features(glass, correlation[list(_features.LEVELS)], on_glass),
     }
 
 

@@ -234,7 +234,7 @@ CLAIMS = (
 
 def figures(tables):
     """Figures of the study, `{name: matplotlib Figure}`: accuracy, percentiles, roc, seconds."""
-    from bnkeras import plots
+    from bnkeras.plots import training as plots
 
     source = _common.describe(tables["epochs"])
     return {

@@ -270,7 +270,7 @@ CLAIMS = (
 
 def figures(tables):
     """Figures of the study: learning rates, placements, heat map, convergence, blocks."""
-    from bnkeras import plots_placement as plots
+    from bnkeras.plots import placement as plots
 
     runs = effects.summary(tables)
     faces = runs[runs.data.str.startswith("faces")]

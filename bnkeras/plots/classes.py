@@ -5,7 +5,7 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 
-from bnkeras.plots import COLORS, label, mean_and_band, panels
+from bnkeras.plots.common import COLORS, label, mean_and_band, panels
 
 
 def training_and_test(epochs, columns, source):

@@ -4,7 +4,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 
-from bnkeras.plots import COLORS, label, mean_and_band
+from bnkeras.plots.common import COLORS, label, mean_and_band
 
 MARKERS = {"none": "s", "bn": "o", "ln": "^", "ws": "D", "ws_bn": "v", "gn": "P", "ghost_bn": "X"}
 INFERENCE_COLORS = {"moving averages": "#0072B2", "population": "#009E73", "batch's own": "#E69F00"}

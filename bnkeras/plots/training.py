@@ -1,55 +1,9 @@
-"""Figures of the studies: a line each for a mean over seeds, a band for their spread, the source below.
-
-Every function takes tidy tables, draws with matplotlib and returns the `Figure`. Colours follow the normalization and
-are the same in all figures; they are told apart without colour vision too.
-"""
+"""Figures of one network's training: accuracy, percentiles of activations, ROC curves, seconds."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-LABELS = {
-    "none": "base (no normalization)",
-    "bn": "batch normalization",
-    "ln": "layer normalization",
-    "ws": "weight standardization",
-    "ws_bn": "WS + BN",
-    "gn": "group normalization",
-    "ghost_bn": "ghost BN, groups of 16",
-}
-COLORS = {
-    "none": "#D55E00",
-    "bn": "#0072B2",
-    "ln": "#009E73",
-    "ws": "#E69F00",
-    "ws_bn": "#CC79A7",
-    "gn": "#56B4E9",
-    "ghost_bn": "#000000",
-}
-DPI = 90
-
-
-def label(level):
-    """Readable name of a normalization."""
-    return LABELS.get(level, str(level))
-
-
-def panels(levels, name, source, width=3.6, height=3.2, rows=1, **options):
-    """A row (or rows) of axes, one for each of `levels` of the setting `name`, over a line with the source."""
-    figure, axes = plt.subplots(
-        rows, len(levels), figsize=(width * len(levels), height * rows), squeeze=False, layout="constrained", **options
-    )
-    for axis, level in zip(axes[0], levels, strict=True):
-        axis.set_title(f"{name.replace('_', ' ')} {level:g}" if isinstance(level, float) else f"{name} {level}")
-    figure.supxlabel(source, fontsize=8, color="0.35")
-    return figure, axes
-
-
-def mean_and_band(axis, table, x, y, color, name):
-    """Draw the mean of `y` over seeds against `x`, with a band from the smallest to the largest seed."""
-    seeds = table.groupby(x)[y]
-    mean = seeds.mean()
-    axis.plot(mean.index, mean, color=color, label=name)
-    axis.fill_between(mean.index, seeds.min(), seeds.max(), color=color, alpha=0.2, linewidth=0)
+from bnkeras.plots.common import COLORS, label, mean_and_band, panels
 
 
 def accuracy_by_step(epochs, columns, contrast, source):

@@ -5,7 +5,7 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 
-from bnkeras.plots import COLORS, mean_and_band
+from bnkeras.plots.common import COLORS, mean_and_band
 
 PLACEMENTS = ("none", "block 1", "block 2", "block 3", "block 4", "all")
 _BLOCKS = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, 4))
