@@ -1,6 +1,8 @@
 """Shared test set-up: which tests a backend or a missing data set skips."""
 
+import http.server
 import os
+import threading
 
 import pytest
 
@@ -17,3 +19,34 @@ def pytest_collection_modifyitems(items):
         for marker in item.iter_markers("real_data"):
             if not (data_folder() / f"{marker.args[0]}.npz").exists():
                 item.add_marker(pytest.mark.skip(reason=f"no {marker.args[0]}.npz in the data folder"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty data folder in force."""
+    from bnkeras import datasets
+
+    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path))
+    datasets._load.cache_clear()
+    yield tmp_path
+    datasets._load.cache_clear()
+
+
+@pytest.fixture
+def file_server(tmp_path_factory):
+    """A server on loopback: the folder that it serves, to put files into, and its URL."""
+    served = tmp_path_factory.mktemp("served")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(served))
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield served, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()

@@ -1,6 +1,4 @@
-import http.server
 import socket
-import threading
 
 import numpy as np
 import pytest
@@ -22,34 +20,18 @@ def image_data(**changes):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(folder, monkeypatch):
     """An empty data folder in force, small arrays taking the place of MNIST's checksum."""
-    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path))
     monkeypatch.setattr(mnist, "SHA256", common.arrays_sha256(image_arrays()))
-    datasets._load.cache_clear()
-    yield tmp_path
-    datasets._load.cache_clear()
+    return folder
 
 
 @pytest.fixture
-def server(tmp_path_factory, monkeypatch):
+def server(file_server, monkeypatch):
     """A server on loopback in place of MNIST's host; a test puts files into the folder it yields."""
-    served = tmp_path_factory.mktemp("served")
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(served))
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        monkeypatch.setattr(mnist, "URL", f"http://127.0.0.1:{running.server_port}/mnist.npz")
-        yield served
-        running.shutdown()
-        thread.join()
+    served, url = file_server
+    monkeypatch.setattr(mnist, "URL", f"{url}/mnist.npz")
+    return served
 
 
 def test_digits_are_a_labelled_stand_in_of_the_shape_of_mnist():

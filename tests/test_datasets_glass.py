@@ -47,15 +47,6 @@ NO_SUCH_DATA_SET = """<oml:error xmlns:oml="http://openml.org/openml">
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty data folder in force."""
-    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path))
-    datasets._load.cache_clear()
-    yield tmp_path
-    datasets._load.cache_clear()
-
-
-@pytest.fixture
 def openml_server(tmp_path_factory, monkeypatch):
     """A server on loopback that answers as OpenML does, in force for the real client.
 

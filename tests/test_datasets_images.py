@@ -1,8 +1,6 @@
-import http.server
 import io
 import socket
 import tarfile
-import threading
 
 import numpy as np
 import pytest
@@ -39,34 +37,12 @@ def encoded(image, kind="png", **options):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty data folder in force."""
-    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path))
-    datasets._load.cache_clear()
-    yield tmp_path
-    datasets._load.cache_clear()
-
-
-@pytest.fixture
-def served(tmp_path_factory, monkeypatch):
+def served(file_server, monkeypatch):
     """The folder of a server on loopback in place of the hosts, whose file `archive` is both sets' archive."""
-    served = tmp_path_factory.mktemp("served")
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(served))
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        for module in (cifar10, faces):
-            monkeypatch.setattr(module, "URL", f"http://127.0.0.1:{running.server_port}/archive")
-        yield served
-        running.shutdown()
-        thread.join()
+    served, url = file_server
+    for module in (cifar10, faces):
+        monkeypatch.setattr(module, "URL", f"{url}/archive")
+    return served
 
 
 def serve(monkeypatch, served, module, files):
