@@ -184,6 +184,8 @@ def test_verdicts_on_the_made_up_runs(tables):
     expected = -np.polyfit(range(4), [98, 96, 95, 85], 1)[0]
     assert slope.loc["accuracy lost for each block that the layer moves back, points"].effect == pytest.approx(expected)
     assert slope.loc["test accuracy, layer after block 1 minus block 4, points"].effect == pytest.approx(13)
+    lag = "test accuracy, layer after block 4, the population's statistics minus moving averages, points"
+    assert (verdicts.loc["T2"].loc[lag].effect == 0).all()
     assert verdicts.loc["T3"].effect.to_numpy() == pytest.approx(2)
     t4 = verdicts.loc["T4"]
     doublings = t4.loc["largest learning rate that trains, BN over base, doublings"].effect

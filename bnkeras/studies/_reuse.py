@@ -38,7 +38,7 @@ def renewed(build, form, seed, learning_rate, momentum=0.0):
     keras.utils.set_random_seed(seed)
     model.set_weights(build(*form).get_weights())
     for variable in model.optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
     model.optimizer.learning_rate = learning_rate
     return model
 

@@ -100,8 +100,8 @@ def as_reported(column):
     return effect
 
 
-def placements(tables, value="accuracy", sets=None):
-    """Accuracy in percent of each placement in model 2: a row per data set, learning rate, condition and seed."""
+def placements(tables, value="accuracy"):
+    """Accuracy in percent of each placement in model 2: a row per data set, learning rate and seed."""
     runs = plain(summary(tables), model=2)
     wide = runs.pivot(index=["data", "learning_rate", "seed"], columns="placement", values=value)
     return wide.dropna(subset=[name for name in SINGLE if name in wide])
@@ -142,6 +142,12 @@ def first_over_best_other(wide):
     best = others.groupby(level=["data", "learning_rate"]).mean().idxmax(axis=1)
     chosen = [row[best[index[:2]]] for index, row in others.iterrows()]
     return wide["block 1"] - np.array(chosen)
+
+
+def lag_at_last(tables):
+    """Accuracy with the layer after block 4, with the population's statistics minus with moving averages."""
+    gain = placements(tables, "population")["block 4"] - placements(tables)["block 4"]
+    return _common.labelled(gain, ("data", "learning_rate"))
 
 
 def _contrast(tables, value):

@@ -195,6 +195,13 @@ CLAIMS = (
         effects.first_over_last,
     ),
     _claim(
+        "T2",
+        "What is lost after the last block is lost by the moving averages, not by the training.",
+        "not reported",
+        "test accuracy, layer after block 4, the population's statistics minus moving averages, points",
+        effects.lag_at_last,
+    ),
+    _claim(
         "T3",
         "Batch normalization on the first layer gives the best result.",
         "table 2",
