@@ -138,6 +138,12 @@ def test_unknown_model(model):
         models.tang_fong(model)
 
 
+@pytest.mark.parametrize("bn_after", [2, "block 1"])
+def test_blocks_that_are_no_list(bn_after):
+    with pytest.raises(ValueError, match=f"`bn_after` must be a list or tuple of blocks. Received: {bn_after!r}"):
+        models.tang_fong(2, bn_after=bn_after)
+
+
 @pytest.mark.parametrize(
     ("model", "bn_after", "last", "received"),
     [
@@ -148,7 +154,6 @@ def test_unknown_model(model):
         (2, (-1,), 4, "-1"),
         (2, (1.5,), 4, "1.5"),
         (2, ["block 1"], 4, "'block 1'"),
-        (2, "block 1", 4, "'b'"),
         (2, (None,), 4, "None"),
     ],
 )

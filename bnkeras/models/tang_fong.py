@@ -74,6 +74,8 @@ def _checked(model, bn_after):
     if model not in _MODELS:
         raise ValueError(f"`model` must be one of {list(_MODELS)}. Received: model={model!r}")
     blocks = range(1, block_count(model) + 1)
+    if isinstance(bn_after, (int, str)):
+        raise ValueError(f"`bn_after` must be a list or tuple of blocks. Received: {bn_after!r}")
     for block in bn_after:
         if block not in blocks:
             raise ValueError(f"`bn_after` must name blocks of model {model}, 1 to {len(blocks)}. Received: {block!r}")
