@@ -4,9 +4,10 @@ Ten runs: the sigmoid network 784-100-100-100-10 with and without batch normaliz
 where the data folder has it, else on the stand-in. Each side is a process of its own, timed from start to end: starting
 workers, importing, compiling and testing count. The plain loop has TensorFlow's own threads, the sweep a worker of one
 thread per core. As in the studies, a worker makes tensors of the data once, and its runs share two compiled networks,
-with batch normalization and without, in which each run draws its own weights. A batch size takes a program of its own
-still, save a large one, whose steps are few. Weights start from a Gaussian of 0.3, with which the network without batch
-normalization learns from the first epoch on, so that accuracies can be compared.
+with batch normalization and without, in which each run starts from weights of its seed. A batch size takes a program
+of its own still, save a large one, whose steps are few. Images are bytes on both sides, which the network's first layer
+scales. Weights start from a Gaussian of 0.3, with which the network without batch normalization learns from the first
+epoch on, so that accuracies can be compared.
 
     python benchmarks/sweep.py --json sweep.json
 """
@@ -22,7 +23,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from figures import figure, write
 
 from bnkeras import sweep
@@ -40,8 +40,7 @@ def images(name):
     from bnkeras import datasets
 
     data = datasets.load(name)
-    x_train, x_test = (np.divide(x, 255, dtype="float32") for x in (data.x_train, data.x_test))
-    return x_train, data.y_train, x_test, data.y_test
+    return data.x_train, data.y_train, data.x_test, data.y_test
 
 
 @functools.cache
@@ -57,7 +56,8 @@ def network(normalization, shape, seed):
     from bnkeras import models
 
     keras.utils.set_random_seed(seed)
-    return models.mlp(shape, 10, normalization, stddev=STDDEV)
+    scale = keras.layers.Rescaling(1 / 255)
+    return keras.Sequential([keras.Input(shape), scale, models.mlp(shape, 10, normalization, stddev=STDDEV)])
 
 
 def compiled(model):
@@ -71,6 +71,11 @@ def compiled(model):
 @functools.cache
 def shared_network(normalization, shape):
     return compiled(network(normalization, shape, 0))
+
+
+@functools.cache
+def initial_weights(normalization, shape, seed):
+    return network(normalization, shape, seed).get_weights()
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Run:
         data = tensors(self.data)
         shape = tuple(data[0].shape[1:])
         model = shared_network(self.normalization, shape)
-        model.set_weights(network(self.normalization, shape, self.seed).get_weights())
+        model.set_weights(initial_weights(self.normalization, shape, self.seed))
         model.optimizer.iterations.assign(0)
         return self.fit(training.fit, model, data, seed=self.seed)
 
@@ -162,6 +167,7 @@ def compare(data, epochs):
 
 
 def interval(values):
+    import numpy as np
     from scipy import stats
 
     return float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
