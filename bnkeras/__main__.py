@@ -108,13 +108,24 @@ def _load_early(names):
 
 def _about(records, data, seconds):
     training = sum(record["seconds"]["total"] for record in records)
+    wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
     return {
         "date": datetime.date.today().isoformat(),
         "runs": len(records),
-        "seconds": {"wall": round(seconds, 1), "all runs": round(training, 1)},
+        "seconds": {"wall": round(wall, 1), "all runs": round(training, 1)},
         "data": data,
         "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],
     }
+
+
+def _busy(records):
+    """Seconds in which at least one of the runs was being trained."""
+    total = end = 0.0
+    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]["total"]) for r in records)
+    for start, seconds in sorted(starts):
+        total += max(start + seconds - max(start, end), 0.0)
+        end = max(end, start + seconds)
+    return total
 
 
 def _save_figures(figures, folder):

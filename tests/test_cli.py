@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from bnkeras import datasets, results, sweep
+from bnkeras import __main__, datasets, results, sweep
 from bnkeras.__main__ import main
 from bnkeras.studies import mnist_sigmoid
 from bnkeras.sweep import run_all
@@ -100,3 +100,10 @@ def test_import_takes_neither_keras_nor_a_backend():
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "bnkeras" in loaded
     assert not {"keras", "tensorflow", "jax", "pandas", "matplotlib", "sklearn"} & set(loaded)
+
+
+def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
+    times = [("2026-01-01T00:00:00+00:00", 10.0), ("2026-01-01T00:00:05+00:00", 10.0)]
+    times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
+    records = [{"started": start, "seconds": {"total": total}} for start, total in times]
+    assert __main__._busy(records) == pytest.approx(18.5)

@@ -196,7 +196,7 @@ def test_verdicts_on_the_made_up_runs(tables):
     assert fewer["model 1, learning rate 0.04"] == 100
     assert fewer["model 2, learning rate 0.04"] == 0
     t5 = verdicts.loc["T5"]
-    assert (t5.xs("model 2", level="condition").effect.to_numpy() == [5, 5, 4]).all()
+    assert (t5.xs("model 2", level="condition").effect.to_numpy() == [5, 5, 4, 4]).all()
     t6 = verdicts.loc["T6"]
     assert (t6.loc["test accuracy, model 1 minus model 3, beyond 1 point"].effect == -1).all()
     assert (t6.loc["test accuracy, model 1 minus model 3, beyond 1 point"].verdict == "contradicted").all()

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import sys
 import time
@@ -29,6 +30,8 @@ def start_keras():
         keras.ops.zeros(1)  # the backend looks for its devices at the first operation
     if in_worker():
         gc.freeze()  # Keras and the backend stay; the first collection need not look through them
+        # Many models in one process are what a worker is for; TensorFlow takes their tracing for a mistake.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

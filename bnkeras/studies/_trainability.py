@@ -100,24 +100,25 @@ def as_reported(column):
     return effect
 
 
-def placements(tables, value="accuracy"):
-    """Accuracy in percent of each placement in model 2: a row per data set, learning rate and seed."""
-    runs = plain(summary(tables), model=2)
-    wide = runs.pivot(index=["data", "learning_rate", "seed"], columns="placement", values=value)
+def placements(tables, value="accuracy", words=""):
+    """Accuracy in percent of each placement in model 2: a row per condition (data, learning rate, variant) and seed."""
+    runs = summary(tables).query("model == 2")
+    runs = runs.assign(condition=[_condition(run) + words for run in runs.itertuples()])
+    wide = runs.pivot(index=["condition", "seed"], columns="placement", values=value)
     return wide.dropna(subset=[name for name in SINGLE if name in wide])
+
+
+def _condition(run):
+    variants = (", augmented" if run.augment else "", ", before the pool" if run.before_pool else "")
+    return f"{run.data}, learning rate {run.learning_rate:g}{''.join(variants)}"
 
 
 def _both_ways(effect):
     """An effect of the placements' accuracies, with moving averages and with the population's statistics."""
 
     def combined(tables):
-        parts = []
-        for value, words in (("accuracy", ""), ("population", ", with the population's statistics")):
-            effects = effect(placements(tables, value)).rename("effect").reset_index()
-            names = zip(effects.data, effects.learning_rate, strict=True)
-            condition = [f"{data}, learning rate {rate:g}{words}" for data, rate in names]
-            parts.append(effects.assign(condition=condition).set_index(["condition", "seed"])["effect"])
-        return pd.concat(parts)
+        population = placements(tables, "population", ", with the population's statistics")
+        return pd.concat([effect(placements(tables)), effect(population)])
 
     return combined
 
@@ -139,15 +140,14 @@ def first_over_last(wide):
 def first_over_best_other(wide):
     """Accuracy with the layer after block 1 minus after the best other block, by mean over seeds."""
     others = wide[list(SINGLE[1:])]
-    best = others.groupby(level=["data", "learning_rate"]).mean().idxmax(axis=1)
-    chosen = [row[best[index[:2]]] for index, row in others.iterrows()]
+    best = others.groupby(level="condition").mean().idxmax(axis=1)
+    chosen = [row[best[condition]] for (condition, _), row in others.iterrows()]
     return wide["block 1"] - np.array(chosen)
 
 
 def lag_at_last(tables):
     """Accuracy with the layer after block 4, with the population's statistics minus with moving averages."""
-    gain = placements(tables, "population")["block 4"] - placements(tables)["block 4"]
-    return _common.labelled(gain, ("data", "learning_rate"))
+    return placements(tables, "population")["block 4"] - placements(tables)["block 4"]
 
 
 def _contrast(tables, value):
@@ -235,15 +235,16 @@ def beside_table_1(tables):
 
 def beside_table_2(tables, learning_rate=0.01):
     """The paper's table 2 with ours beside it: a row for each placement, as text."""
-    runs = plain(summary(tables), model=2, learning_rate=learning_rate)
+    runs = summary(tables).query("model == 2 and learning_rate == @learning_rate and not before_pool.astype('bool')")
     rows = {kind: {"BN after": kind} for kind in ("none", *SINGLE, "all")}
     for kind, row in rows.items():
-        for name in runs.data.unique():
+        for (name, augment), chosen in runs.groupby(["data", "augment"], sort=False):
             reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
-            chosen = runs[(runs.data == name) & (runs.placement == kind)]
+            here = chosen[chosen.placement == kind]
+            words = f"{name}, augmented" if augment else name
             row[f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
-            row[name] = _mean(chosen.accuracy)
-            row[f"{name}, population"] = _mean(chosen.population)
+            row[words] = _mean(here.accuracy)
+            row[f"{words}, population"] = _mean(here.population)
     return pd.DataFrame(rows.values())
 
 
