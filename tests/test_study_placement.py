@@ -234,7 +234,7 @@ def test_figures(tables):
     figures = study.figures(tables)
     assert set(figures) == {"learning_rate", "placement", "heat_map", "convergence", "blocks"}
     titles = [axis.get_title() for axis in figures["learning_rate"].axes]
-    assert titles[:3] == ["model 1", "model 2", "model 3"]
+    assert titles[:3] == ["model 1, 3 seeds", "model 2, 3 seeds", "model 3, 3 seeds"]
     crosses = [line for line in figures["placement"].axes[0].lines if line.get_marker() == "x"]
     assert tuple(crosses[0].get_ydata()) == (99.83, 99.53, 97.79, 87.40)
     texts = [text.get_text() for text in figures["heat_map"].axes[0].texts]

@@ -224,6 +224,13 @@ CLAIMS = (
     ),
     _claim(
         "T4",
+        "At a larger learning rate, batch normalization is ahead.",
+        "model 1 at 0.02: 99.50 against 33.94 %",
+        "test accuracy, BN with the population's statistics minus base, points",
+        effects.lead("population"),
+    ),
+    _claim(
+        "T4",
         "At a larger learning rate, fewer networks with batch normalization get stuck.",
         "model 1 at 0.02: 99.50 against 33.94 %",
         "share of runs stuck, base minus BN, points",
@@ -286,13 +293,16 @@ def figures(tables):
     """Figures of the study: learning rates, placements, heat map, convergence, blocks."""
     from bnkeras.plots import placement as plots
 
-    runs = effects.summary(tables)
-    faces = runs[runs.data.str.startswith("faces")]
-    source, on_faces = (_common.describe(table.assign(scale=tables["epochs"].scale.iloc[0])) for table in (runs, faces))
+    scale = tables["epochs"].scale.iloc[0]
+    runs = effects.summary(tables).assign(scale=scale)
+    faces, placed = runs[runs.data.str.startswith("faces")], runs[runs.model == 2]
+    placed_on_faces = effects.plain(faces, model=2)
     return {
-        "learning_rate": plots.against_learning_rate(effects.plain(faces), on_faces),
-        "placement": plots.by_placement(runs[runs.model == 2], effects.TABLE_2, source),
-        "heat_map": plots.heat_map(effects.plain(faces, model=2), on_faces),
-        "convergence": plots.convergence(effects.plain(tables["epochs"], model=2, learning_rate=0.01), source),
-        "blocks": plots.by_block(tables["blocks"], on_faces),
+        "learning_rate": plots.against_learning_rate(effects.plain(faces), _common.describe(faces)),
+        "placement": plots.by_placement(placed, effects.TABLE_2, _common.describe(placed)),
+        "heat_map": plots.heat_map(placed_on_faces, _common.describe(placed_on_faces)),
+        "convergence": plots.convergence(
+            effects.plain(tables["epochs"], model=2, learning_rate=0.01), _common.describe(placed)
+        ),
+        "blocks": plots.by_block(tables["blocks"], _common.describe(placed_on_faces)),
     }
