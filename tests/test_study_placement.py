@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from bnkeras import claims, datasets
-from bnkeras.studies import _placement, _trainability
+from bnkeras.studies import _placement
+from bnkeras.studies import _placement_effects as effects
 from bnkeras.studies import placement as study
 from bnkeras.studies.placement import Run
 
@@ -72,7 +73,7 @@ def test_scales():
 def test_every_row_of_table_1_has_runs():
     for scale in study.SCALES:
         settings = {(r.model, r.placement, r.learning_rate) for r in study.runs(scale) if r.data.startswith("faces")}
-        assert {row[:3] for row in _trainability.TABLE_1} <= settings
+        assert {row[:3] for row in effects.TABLE_1} <= settings
 
 
 def test_a_run_returns_its_tables():
@@ -141,7 +142,7 @@ def test_summary_of_runs():
     ]
     final = [{**setting, "entropy": 1.0, "population_accuracy": 0.75}]
     tables = {"epochs": pd.DataFrame(epochs), "final": pd.DataFrame(final)}
-    (row,) = _trainability.summary(tables).to_dict("records")
+    (row,) = effects.summary(tables).to_dict("records")
     assert row["accuracy"] == 100
     assert row["population"] == 75
     assert row["fall"] == pytest.approx(10)  # 0.8 to 0.7; the fall from 0.9 lies in the first half
@@ -154,14 +155,14 @@ def test_summary_of_runs():
 @pytest.mark.parametrize(("loss", "stuck"), [(0.94, False), (0.95, True), (2.0, True), (np.nan, True)])
 def test_stuck_is_a_loss_that_knows_nothing_of_the_input(tables, loss, stuck):
     epochs = tables["epochs"].assign(train_loss=loss)
-    runs = _trainability.summary({**tables, "epochs": epochs})
+    runs = effects.summary({**tables, "epochs": epochs})
     assert (runs.stuck == stuck).all()
     assert not (runs.stuck & runs.stable).any()
     assert runs.epochs_test.isna().all() == stuck
 
 
 def test_summary_finds_the_made_up_runs(tables):
-    runs = _trainability.summary(tables)
+    runs = effects.summary(tables)
     assert len(runs) == 3 * (3 * 9 + 6)
     stuck = runs[runs.stuck]
     assert set(zip(stuck.model, stuck.placement, stuck.learning_rate, strict=True)) == {
@@ -209,12 +210,12 @@ def test_the_first_block_loses_where_another_is_better(tables):
     epochs, final = (tables[name].copy() for name in ("epochs", "final"))
     better = epochs.placement == "block 3"
     epochs.loc[better & (epochs.epoch == 8), "test_accuracy"] = 0.99
-    effects = _trainability.first_over_best_other({**tables, "epochs": epochs, "final": final})
-    assert effects["faces, learning rate 0.01"].to_dict() == pytest.approx({seed: -1 - 0.1 * seed for seed in range(3)})
+    lead = effects.first_over_best_other({**tables, "epochs": epochs, "final": final})
+    assert lead["faces, learning rate 0.01"].to_dict() == pytest.approx({seed: -1 - 0.1 * seed for seed in range(3)})
 
 
 def test_tables_beside_the_papers(tables):
-    table = _trainability.beside_table_1(tables)
+    table = effects.beside_table_1(tables)
     assert len(table) == 10
     assert table.iloc[1].to_dict() == {
         "model": "1",
@@ -225,7 +226,7 @@ def test_tables_beside_the_papers(tables):
         "stable": "0 of 3",
         "stuck": "3 of 3",
     }
-    table = _trainability.beside_table_2(tables)
+    table = effects.beside_table_2(tables)
     assert list(table["BN after"]) == list(study.PLACEMENTS)
     assert table.set_index("BN after").loc["block 4", ["faces, reported", "faces"]].tolist() == ["87.40", "84.9 ± 0.1"]
 
@@ -244,10 +245,10 @@ def test_figures(tables):
 
 
 def test_no_augmentation_or_early_pool_among_the_plain_runs(tables):
-    runs = _trainability.summary(tables)
+    runs = effects.summary(tables)
     other = pd.concat([runs, runs.assign(augment=True), runs.assign(before_pool=True)])
-    assert len(_trainability.plain(other)) == len(runs)
-    assert set(_trainability.plain(other, model=1).model) == {1}
+    assert len(effects.plain(other)) == len(runs)
+    assert set(effects.plain(other, model=1).model) == {1}
 
 
 def test_run_is_hashable_and_frozen():
