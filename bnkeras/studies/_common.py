@@ -180,9 +180,9 @@ def roc_tables(probabilities, labels, class_names):
     return auc, roc
 
 
-def describe(table):
-    """One line that a figure carries: scale, data sources and number of seeds of a table."""
+def describe(table, by=("source",)):
+    """One line that a figure carries: scale, data sources and number of seeds, the least and the most over `by`."""
     scale = f"scale {table.scale.iloc[0]}, " if "scale" in table else ""
-    seeds = table.groupby("source").seed.nunique()
+    seeds = table.groupby(list(by)).seed.nunique()
     words = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     return f"{scale}{', '.join(pd.unique(table.source))}, {words} seeds"

@@ -168,7 +168,9 @@ def figures(tables):
     faces, placed = runs[runs.data.str.startswith("faces")], runs[runs.model == 2]
     placed_on_faces = effects.plain(faces, model=2)
     return {
-        "learning_rate": plots.against_learning_rate(effects.plain(faces), _common.describe(faces)),
+        "learning_rate": plots.against_learning_rate(
+            effects.plain(faces), _common.describe(faces, ("source", "model"))
+        ),
         "placement": plots.by_placement(placed, effects.TABLE_2, _common.describe(placed)),
         "heat_map": plots.heat_map(placed_on_faces, _common.describe(placed_on_faces)),
         "convergence": plots.convergence(
