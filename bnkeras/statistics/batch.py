@@ -6,7 +6,8 @@ import warnings
 
 import keras
 
-from bnkeras.layers import BatchNormLayer, _fused
+from bnkeras.keras_internals import in_xla
+from bnkeras.layers import BatchNormLayer
 from bnkeras.statistics._calls import replaced, required_batch_norms
 
 _COMPILED = ("train_function", "test_function", "predict_function")
@@ -131,7 +132,7 @@ def _warning_of_one(x, layer):
     import tensorflow as tf
 
     # XLA cannot call back to Python.
-    if _fused._in_xla():
+    if in_xla():
         return x
 
     def warn():
