@@ -39,13 +39,16 @@ def compiled_steps(model, data, order, generator, *, training, augment, **option
 
 def _build(model, batch):
     """Create the variables that Keras creates on the first batch, without computing anything."""
+
+    def scores(*data):
+        return model.compute_loss(*data), model.compute_metrics(*data)
+
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     # What is created in a StatelessScope gets its value at the end of the scope, outside of JAX's tracing.
     with keras.StatelessScope():
         y_pred = jax.eval_shape(lambda x: model(x, training=False), x)
     with keras.StatelessScope([(variable, variable.value) for variable in model.variables]):
-        for method in (model.compute_loss, model.compute_metrics):
-            jax.eval_shape(method, x, y, y_pred, sample_weight)
+        jax.eval_shape(scores, x, y, y_pred, sample_weight)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 

@@ -44,7 +44,7 @@ def _one_step(model, training, augment, generator):
     return tf.autograph.experimental.do_not_convert(step)
 
 
-def is_xla_faster(model, graph, few=False):
+def is_xla_faster(model, graph, few):
     """Return whether XLA, compiling included, is expected to run the traced steps faster than a plain graph."""
     if not all(layer.supports_jit for layer in (model, *layers_of(model))):
         return False
