@@ -15,12 +15,12 @@ _STEPS = ("train_step", "test_step")
 class Programs:
     """Compiled programs by their purpose, the random generator that they share, and the state of the model then."""
 
-    def __init__(self, model):
+    def __init__(self, compiled_with, flags, trainable):
         self.compiled = {}
         self.generator = keras.random.SeedGenerator(0)
-        self.compiled_with = _compiled_with(model)
-        self.flags = [layer.trainable for layer in (model, *layers_of(model))]
-        self.trainable = {id(variable) for variable in model.trainable_variables}
+        self.compiled_with = compiled_with
+        self.flags = flags
+        self.trainable = trainable
 
 
 def programs_of(model):
@@ -31,17 +31,20 @@ def programs_of(model):
     Raises:
         ValueError: If variables were frozen or unfrozen without `compile`, so that the optimizer does not know of it.
     """
-    kept, current = getattr(model, _PROGRAMS, None), Programs(model)
-    if kept is not None and kept.compiled_with == current.compiled_with:
-        if kept.flags == current.flags:
+    compiled_with = _compiled_with(model)
+    flags = [layer.trainable for layer in (model, *layers_of(model))]
+    trainable = {id(variable) for variable in model.trainable_variables}
+    kept = getattr(model, _PROGRAMS, None)
+    if kept is not None and kept.compiled_with == compiled_with:
+        if kept.flags == flags:
             return kept
-        if kept.trainable != current.trainable:
+        if kept.trainable != trainable:
             raise ValueError(
                 "The trainable variables of the model have changed since it was last trained. Call "
                 f"`model.compile()` again for this to take effect. Received: model={model.name!r}"
             )
-    vars(model)[_PROGRAMS] = current
-    return current
+    programs = vars(model)[_PROGRAMS] = Programs(compiled_with, flags, trainable)
+    return programs
 
 
 def _compiled_with(model):
