@@ -1,6 +1,7 @@
 """What has been compiled for a model: Keras's own functions, and the programs of `bnkeras.training` kept with it."""
 
 import contextlib
+import dataclasses
 
 import keras
 
@@ -9,18 +10,17 @@ from bnkeras.keras_internals import layers_of
 
 _PROGRAMS = "_bnkeras_programs"
 _FUNCTIONS = ("train_function", "test_function", "predict_function")
-_STEPS = ("train_step", "test_step")
 
 
+@dataclasses.dataclass
 class Programs:
     """Compiled programs by their purpose, the random generator that they share, and the state of the model then."""
 
-    def __init__(self, compiled_with, flags, trainable):
-        self.compiled = {}
-        self.generator = keras.random.SeedGenerator(0)
-        self.compiled_with = compiled_with
-        self.flags = flags
-        self.trainable = trainable
+    compiled_with: tuple
+    flags: list
+    trainable: set
+    compiled: dict = dataclasses.field(default_factory=dict)
+    generator: keras.random.SeedGenerator = dataclasses.field(default_factory=lambda: keras.random.SeedGenerator(0))
 
 
 def programs_of(model):
@@ -62,7 +62,7 @@ def recompiled(models):
     steps = {}
     if keras.config.backend() == "jax":
         # JAX caches compiled programs by the function: the same step would find the one compiled before.
-        steps = dict.fromkeys(_STEPS, lambda model, step: lambda *args: step(*args))
+        steps = dict.fromkeys(("train_step", "test_step"), lambda model, step: lambda *args: step(*args))
     try:
         with overridden(models, **dict.fromkeys((*_FUNCTIONS, _PROGRAMS), lambda model, old: None), **steps):
             yield
