@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from bnkeras import results, studies
+from bnkeras import studies
+from bnkeras.evidence import results
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +51,7 @@ def main(argv=None):
     arguments = parser().parse_args(argv)
     try:
         {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments)
-    except (DataError, OSError) as error:
+    except (DataError, results.ResultsError, OSError) as error:
         return _fail(error, 2)
     except RuntimeError as error:
         return _fail(error, 1)
@@ -78,7 +79,8 @@ def list_studies(arguments):
 
 def run_study(arguments):
     """Train the runs of a study, judge its claims, draw its figures and, if asked, publish its tables."""
-    from bnkeras import claims, report, sweep
+    from bnkeras import sweep
+    from bnkeras.evidence import claims, report
 
     study, start = studies.get(arguments.study), time.perf_counter()
     if arguments.scale not in study.SCALES:
@@ -87,15 +89,14 @@ def run_study(arguments):
     data = _load_early({run.data for run in runs})
     executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
     records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
-    tables = sweep.tables(records, on_failed="raise")
-    tables = {name: table.assign(scale=arguments.scale) for name, table in tables.items()}
-    print(f"\n{report.heading(arguments.study, arguments.scale, tables)}")
-    print(report.text(report.verdict_table(claims.judge(study, tables))))
-    for path in _save_figures(study.figures(tables), arguments.out / arguments.study / arguments.scale):
+    about = _about(records, data, time.perf_counter() - start)
+    found = results.Results(arguments.study, arguments.scale, sweep.tables(records, on_failed="raise"), about)
+    print(f"\n{report.heading(found)}")
+    print(report.text(report.verdict_table(claims.judge(study.CLAIMS, found.tables))))
+    for path in _save_figures(study.figures(found), arguments.out / arguments.study / arguments.scale):
         print(f"figure: {path}")
     if arguments.publish:
-        about = _about(records, data, time.perf_counter() - start)
-        for path in results.publish(results.Results(arguments.study, arguments.scale, tables, about)):
+        for path in results.publish(found):
             print(f"published: {path}")
 
 
@@ -107,12 +108,11 @@ def _load_early(names):
 
 
 def _about(records, data, seconds):
-    training = sum(record["seconds"]["total"] for record in records)
     wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
     return {
         "date": datetime.date.today().isoformat(),
         "runs": len(records),
-        "seconds": {"wall": round(wall, 1), "all runs": round(training, 1)},
+        "seconds": {"wall": round(wall, 1), "all runs": round(sum(record["seconds"] for record in records), 1)},
         "data": data,
         "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],
     }
@@ -121,7 +121,7 @@ def _about(records, data, seconds):
 def _busy(records):
     """Seconds in which at least one of the runs was being trained."""
     total = end = 0.0
-    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]["total"]) for r in records)
+    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]) for r in records)
     for start, seconds in sorted(starts):
         total += max(start + seconds - max(start, end), 0.0)
         end = max(end, start + seconds)
@@ -141,11 +141,11 @@ def _save_figures(figures, folder):
 
 def print_report(arguments):
     """Print the verdicts of all published results, each study at its largest scale."""
-    from bnkeras import report
+    from bnkeras.evidence import report
 
-    found = list(report.published())
+    found = list(studies.published())
     for result, verdicts in found:
-        print(report.heading(result.study, result.scale, result.tables))
+        print(report.heading(result))
         print(f"\n{report.text(report.verdict_table(verdicts))}\n")
     if not found:
         print(f"nothing is published in {results.folder()}")

@@ -1,0 +1,190 @@
+"""Where to put batch normalization in a convolutional network: claims T1 to T6.
+
+Tang & Fong train three networks of blocks [convolution, ReLU, max-pooling] on faces of three people and on CIFAR-10:
+SGD with Nesterov momentum 0.9, mini-batches of 32, 40 epochs; without batch normalization, with it after every block,
+and with it after one block alone.
+
+    python -m bnkeras run placement --scale laptop --publish
+
+Reported: table 1, which network trains at which learning rate; table 2, 99.83, 99.53, 97.79 and 87.40 % on faces with
+the layer after block 1, 2, 3 and 4. Their photos are private, so faces of a public set stand in for them.
+Scales: `quick` narrow networks on drawn pictures; `laptop` the networks in full on faces reduced to 32x32 and on a part
+of CIFAR-10; `paper` faces of 64x64 and all of CIFAR-10. On a GPU `paper` can go in pieces, such as of ten minutes:
+stopped at any time (`timeout --signal=INT 600 ...`), the same command goes on, and loses the runs in flight alone.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bnkeras import sweep
+from bnkeras.studies.placement.claims import CLAIMS, TABLE_1
+from bnkeras.studies.placement.figures import figures
+
+__all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
+
+SCALES = {
+    "quick": {
+        "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 12, "width": 8},
+        "cifar10": {"data": "cifar10_drawn", "pixels": 32, "epochs": 6, "width": 8},
+        "seeds": (3, 3, 3),
+        "rates": (0.01,),
+        "wider_rates": (),
+        "options": False,
+    },
+    "laptop": {
+        "faces": {"data": "faces", "pixels": 32, "epochs": 40},
+        "cifar10": {"data": "cifar10", "pixels": 32, "epochs": 10, "examples": 10_000, "test_examples": 4_000},
+        "seeds": (6, 3, 12),
+        "rates": (0.01, 0.02, 0.04),
+        "wider_rates": (0.08, 0.16),
+        "options": True,
+    },
+    "paper": {
+        "faces": {"data": "faces", "pixels": 64, "epochs": 40},
+        "cifar10": {"data": "cifar10", "pixels": 32, "epochs": 40},
+        "seeds": (6, 6, 12),
+        "rates": (0.01, 0.02, 0.04),
+        "wider_rates": (0.08, 0.16),
+        "options": True,
+    },
+}
+PLACEMENTS = ("none", "block 1", "block 2", "block 3", "block 4", "all")
+MOMENTUM = 0.9
+DECAY = 1e-6
+PROBE_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network trained once.
+
+    Attributes:
+        data: Name of the data set.
+        pixels: Height and width that images are reduced to, by averaging.
+        model: 1, 2 or 3 of `models.tang_fong`.
+        placement: `"none"`, `"all"`, or `"block 1"` and so on: the block that batch normalization follows.
+        before_pool: Whether it stands before the pool of its block.
+        augment: Whether images are turned, shifted and mirrored at random.
+        learning_rate: Of SGD; divided by `1 + 1e-6 * steps` at each epoch.
+        epochs: Passes over the training images; what is left of them after whole batches sits an epoch out.
+        seed: Of the weights, the batch order and the augmentation.
+        examples, test_examples: How many images, the first, for training and test; `None` for all.
+        width: Channels of the first block.
+        probe: Whether to log activations and gradients of each block.
+        batch_size: Examples in a step.
+    """
+
+    study: ClassVar[str] = "placement"
+
+    data: str
+    pixels: int
+    model: int
+    placement: str
+    before_pool: bool
+    augment: bool
+    learning_rate: float
+    epochs: int
+    seed: int
+    examples: int | None = None
+    test_examples: int | None = None
+    width: int = 64
+    probe: bool = False
+    batch_size: int = 32
+
+    def train(self):
+        """Train and return the tables `epochs` and, with `probe`, `blocks`, and the `entropy` of the labels in nats."""
+        sweep.start_keras()
+        from bnkeras import datasets, models, training
+
+        data = datasets.images(self.data, self.examples, self.test_examples, self.pixels)
+        shape, classes = data.x_train.shape[1:], len(data.class_names)
+        form = (self.model, shape, classes, self.placement, self.before_pool, self.width)
+        model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate, momentum=MOMENTUM)
+        steps = len(data.x_train) // self.batch_size
+        probes = [_probe(data.x_test, data.y_test, 10 * steps)] if self.probe else []
+        rows = training.train_and_test(
+            model,
+            (data.x_train, data.y_train, data.x_test, data.y_test),
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            seed=self.seed,
+            outputs=training.outputs_by_inference(data.x_train, data.x_test),
+            callbacks=[_decay(self.learning_rate, steps), *probes],
+            augment=training.random_affine() if self.augment else None,
+        )
+        tables = {"epochs": rows} | ({"blocks": probes[0].result().to_dict("records")} if probes else {})
+        return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
+
+
+def _entropy(labels):
+    """The least loss of a network that does not look at its input."""
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def _decay(learning_rate, steps):
+    import keras
+
+    return keras.callbacks.LearningRateScheduler(lambda epoch, _: learning_rate / (1 + DECAY * epoch * steps))
+
+
+def _probe(x, y, every):
+    from bnkeras import callbacks
+
+    spread = slice(None, None, -(-len(x) // PROBE_SIZE))
+    return callbacks.ActivationStats((x[spread], y[spread]), every=every)
+
+
+def build(model, input_shape, classes, placement, before_pool, width, seed):
+    """The uncompiled network of a run."""
+    from bnkeras import models
+
+    return models.tang_fong(model, input_shape, classes, blocks(placement, model), before_pool, width, seed)
+
+
+def blocks(placement, model):
+    """The blocks of `"none"`, `"all"` or `"block 3"`, as `models.tang_fong` takes them."""
+    from bnkeras.models.tang_fong import block_count
+
+    if placement in ("none", "all"):
+        return tuple(range(1, block_count(model) + 1)) if placement == "all" else ()
+    return (int(placement.removeprefix("block ")),)
+
+
+def runs(scale):
+    """The runs of a scale, those that share compiled programs one after the other.
+
+    Model 2 with every placement, base and all also at wider rates; model 1 without and with all; model 3 without, at
+    as many seeds as it takes to count failed starts; what table 1 has beyond that; placements with augmentation, and
+    before the pool.
+    """
+    settings = SCALES[scale]
+    faces, cifar10, rates = settings["faces"], settings["cifar10"], settings["rates"]
+    seeds, cifar10_seeds, start_seeds = settings["seeds"]
+    result = [
+        *_runs(faces, 2, PLACEMENTS, rates[:1], seeds, probe=True),
+        *_runs(faces, 2, PLACEMENTS, rates[1:], seeds),
+        *_runs(faces, 2, ("none", "all"), settings["wider_rates"], seeds),
+        *_runs(cifar10, 2, PLACEMENTS, rates[:1], cifar10_seeds),
+        *_runs(faces, 1, ("none", "all"), rates, seeds),
+        *_runs(faces, 3, ("none",), rates, start_seeds),
+    ]
+    there = {(run.model, run.placement, run.learning_rate) for run in result}
+    for model, placement, rate in sorted({row[:3] for row in TABLE_1} - there):
+        result += _runs(faces, model, (placement,), (rate,), seeds)
+    if settings["options"]:
+        result += _runs(faces, 2, PLACEMENTS, rates[:1], seeds, augment=True)
+        result += _runs(faces, 2, PLACEMENTS[1:], rates[:1], seeds, before_pool=True)
+    return result
+
+
+def _runs(data, model, placements, rates, seeds, **options):
+    options = {"before_pool": False, "augment": False} | data | options
+    return [
+        Run(model=model, placement=placement, learning_rate=rate, seed=seed, **options)
+        for placement in placements
+        for rate in rates
+        for seed in range(seeds)
+    ]
