@@ -1,19 +1,32 @@
-"""Verdicts: one rule that turns an effect per seed into reproduced, contradicted, inconclusive or not enough runs."""
+"""Verdicts: one rule for all claims, from the interval of a headline measure and the smallest effect that matters."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy import stats
+
+from bnkeras.evidence.intervals import estimate
 
 REPRODUCED = "reproduced"
 CONTRADICTED = "contradicted"
+NOT_REPRODUCED = "not reproduced"
+NO_DIFFERENCE = "no difference that matters"
 INCONCLUSIVE = "inconclusive"
 NOT_ENOUGH_RUNS = "not enough runs"
 HOLDS_EXACTLY = "holds exactly"
-MINIMUM_SEEDS = 3
-CONFIDENCE = 0.95
+
+ABOVE, NONE, NOT_ABOVE = "above", "none", "not above"
+UNITS = {
+    "points": (-100.0, 100.0),
+    "AUC": (-1.0, 1.0),
+    "nats": (-math.inf, math.inf),
+    "%": (-100.0, math.inf),
+    "epochs": (-math.inf, math.inf),
+    "doublings": (-math.inf, math.inf),
+    "relative": (-math.inf, math.inf),
+}
+"""Units of effects, with the least and the largest value that an effect can have."""
 
 
 @dataclass(frozen=True)
@@ -21,114 +34,155 @@ class Measure:
     """One way to measure a claim.
 
     Attributes:
-        words: What the effect is, with its unit. For a claim of a difference it is signed so that a positive effect is
-            on the claimed side.
-        effect: Function from the study's tables (`{name: DataFrame}`) to a `pandas.Series` of effects with an index
-            level `seed`, and further levels where the claim is judged under several conditions. Runs that share a seed
-            are paired in it.
-        margin: For a claim of no difference, the largest absolute effect that still counts as none. Defaults to `None`,
-            a claim of a difference.
-        proof: For an identity, the test that proves it; such a measure has no effect. Defaults to `None`.
+        words: What the effect is; signed so that a positive effect is on the claimed side.
+        effect: Function from the study's tables (`{name: DataFrame}`) to effects with an index level `seed`, in a form
+            that `intervals.estimate` takes, and further levels where there are several conditions. Runs that share a
+            seed are paired in it.
+        unit: One of `UNITS`.
+        smallest: The smallest effect that matters, d, in that unit. Needed in a headline.
+        side: On which side of 0 the claim lies: `"above"`; `"none"`, a claim of no difference; or `"not above"`, a
+            claim that there is no gain. Defaults to `"above"`.
         sentence: The part of the claim that is measured. Defaults to `""`, all of it.
     """
 
     words: str
-    effect: Callable[[dict], pd.Series] | None = None
-    margin: float | None = None
-    proof: str | None = None
+    effect: Callable[[dict], pd.Series | pd.DataFrame]
+    unit: str
+    smallest: float | None = None
+    side: str = ABOVE
     sentence: str = ""
 
     def __post_init__(self):
-        if (self.effect is None) == (self.proof is None):
-            given = f"effect={self.effect!r}, proof={self.proof!r}"
-            raise ValueError(f"A measure needs either an effect or a proof. Received: {given} for {self.words!r}")
-        if self.margin is not None and not self.margin > 0:
-            raise ValueError(f"`margin` must be positive. Received: margin={self.margin!r} for {self.words!r}")
+        if self.unit not in UNITS:
+            raise ValueError(f"`unit` must be one of {list(UNITS)}. Received: unit={self.unit!r} for {self.words!r}")
+        if self.side not in (ABOVE, NONE, NOT_ABOVE):
+            raise ValueError(f"`side` must be 'above', 'none' or 'not above'. Received: {self.side!r}, {self.words!r}")
+        if self.smallest is not None and not self.smallest > 0:
+            raise ValueError(f"`smallest` must be positive. Received: smallest={self.smallest!r} for {self.words!r}")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of a paper that a study judges.
+    """One sentence of a paper that a study judges by one headline measure.
 
     Attributes:
         id: Short name, such as `"M2"`.
         paper: Key of the paper.
         sentence: What the paper says, in the project's own words.
         reported: The figure that the paper prints, or `"figure"`.
-        measures: The ways in which it is measured.
+        headline: The one `Measure` that answers the claim, under one condition, with its smallest effect that matters;
+            `None` where the claim is an identity, which its `proof` answers.
+        explored: Any number of further measures; they answer nothing.
+        unknown: Decisive settings that the paper leaves out, with those searched; such a claim is reproduced, or not,
+            "here". Defaults to `""`.
+        answers: For an open question, the words for an effect above and below 0. Defaults to `()`.
+        proof: For an identity, alone or beside the headline, the test that proves it. Defaults to `""`.
     """
 
     id: str
     paper: str
     sentence: str
     reported: str
-    measures: tuple[Measure, ...]
+    headline: Measure | None
+    explored: tuple[Measure, ...] = ()
+    unknown: str = ""
+    answers: tuple[str, ...] = ()
+    proof: str = ""
+
+    def __post_init__(self):
+        if self.headline is None and self.proof:
+            return
+        if not isinstance(self.headline, Measure):
+            raise TypeError(f"claim {self.id}: `headline` must be one Measure. Received: {self.headline!r}")
+        if self.headline.smallest is None:
+            raise ValueError(f"claim {self.id}: `headline` needs its `smallest`. Received: {self.headline.words!r}")
 
 
 def judge(claims, tables):
-    """Judge every measure of some claims.
+    """Judge the headline of every claim.
 
-    The rule is the same for all. The estimate is the mean of the effect over seeds, its interval Student's 95 %
-    interval. The whole interval above 0: reproduced; below 0: contradicted; across: inconclusive. A claim of no
-    difference is reproduced when the interval lies within `(-margin, margin)`, contradicted when it lies outside
-    altogether. Fewer than three seeds: not enough runs. An identity holds exactly: a test proves it.
+    The rule is the same for all. With d the smallest effect that matters and the 95 % interval of the effect over
+    seeds (see `intervals.estimate`): within (-d, d), no difference that matters; above 0, reproduced; below 0,
+    contradicted; else inconclusive. A claim of no difference is reproduced within (-d, d) and contradicted outside
+    altogether; a claim of no gain is reproduced below d and contradicted above 0. With fewer seeds than the interval
+    needs: not enough runs. An identity holds exactly: a test proves it.
 
     Args:
         claims: Sequence of `Claim`, a study's `CLAIMS`.
         tables: The study's results, `{name: DataFrame}`.
 
     Returns:
-        A `DataFrame` with a row per claim, measure and condition: `claim` and `measure` (the objects), `condition` (a
-        dict from index level to value), `verdict`, `effect` (the estimate), `low`, `high` (its interval), `seeds`.
+        A `DataFrame` with a row per claim: `claim` and `measure` (the objects), `verdict`, `effect`, `low`, `high` (its
+        interval), `seeds`, `p` (of the hypothesis that the verdict rejects), `half_width` and `seeds_needed` (to show
+        an effect of d at 80 % power).
     """
-    rows = [
-        {"claim": claim, "measure": measure, **row}
-        for claim in claims
-        for measure in claim.measures
-        for row in _judged(measure, tables)
-    ]
+    return pd.DataFrame([_headline(claim, tables) for claim in claims])
+
+
+def explore(claims, tables):
+    """Estimate all measures of every claim under all conditions.
+
+    Returns:
+        A `DataFrame` with a row per claim, measure and condition, as `judge` returns it, and with `condition`, a dict
+        from index level to value. Its headlines come first.
+    """
+    rows = []
+    for claim in claims:
+        for measure in filter(None, (claim.headline, *claim.explored)):
+            effects = measure.effect(tables)
+            levels = [name for name in effects.index.names if name != "seed"]
+            for values, group in effects.groupby(level=levels, sort=False) if levels else [((), effects)]:
+                rows.append({**_row(claim, measure, group), "condition": dict(zip(levels, values, strict=True))})
     return pd.DataFrame(rows)
 
 
-def _judged(measure, tables):
-    if measure.proof is not None:
-        nothing = {"effect": np.nan, "low": np.nan, "high": np.nan, "seeds": 0}
-        yield {"condition": {}, "verdict": HOLDS_EXACTLY, **nothing}
-        return
-    effects = measure.effect(tables)
-    levels = [name for name in effects.index.names if name != "seed"]
-    for values, group in effects.groupby(level=levels, sort=False) if levels else [((), effects)]:
-        yield {"condition": dict(zip(levels, values, strict=True)), **verdict(group, measure.margin)}
+def _headline(claim, tables):
+    if claim.headline is not None:
+        return _row(claim, claim.headline, claim.headline.effect(tables))
+    return {"claim": claim, "measure": None, "verdict": HOLDS_EXACTLY, "seeds": 0}
 
 
-def verdict(effects, margin=None):
-    """Apply the rule of `judge` to one effect per seed.
-
-    Args:
-        effects: Effects, one a seed; a seed whose effect is not finite (its run diverged) does not count.
-        margin: See `Measure`.
-
-    Returns:
-        A dict with `verdict`, `effect`, `low`, `high`, `seeds`; the interval is NaN below two seeds.
-    """
-    values = np.asarray(effects, dtype="float64")
-    values = values[np.isfinite(values)]
-    estimate, low, high = _interval(values)
-    inner, outer = (0.0, np.inf) if margin is None else (-margin, margin)
-    if len(values) < MINIMUM_SEEDS:
-        word = NOT_ENOUGH_RUNS
-    elif inner < low and high < outer:
-        word = REPRODUCED
-    elif high < inner or low > outer:
-        word = CONTRADICTED
-    else:
-        word = INCONCLUSIVE
-    return {"verdict": word, "effect": estimate, "low": low, "high": high, "seeds": len(values)}
+def _row(claim, measure, effects):
+    found = estimate(effects, UNITS[measure.unit])
+    smallest = measure.smallest or 0.0
+    return {
+        "claim": claim,
+        "measure": measure,
+        "verdict": _worded(claim, verdict(found, measure.side, smallest)),
+        "effect": found.effect,
+        "low": found.low,
+        "high": found.high,
+        "seeds": found.seeds,
+        "p": _p(found, measure.side, smallest),
+        "half_width": found.half_width,
+        "seeds_needed": found.seeds_needed(smallest) if smallest else None,
+    }
 
 
-def _interval(values):
-    if len(values) < 2:
-        return values.mean() if len(values) else np.nan, np.nan, np.nan
-    estimate = values.mean()
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return estimate, estimate - half, estimate + half
+def verdict(found, side=ABOVE, smallest=0.0):
+    """Apply the rule of `judge` to an `Estimate`; `smallest` 0 leaves out "no difference that matters"."""
+    if not found.enough:
+        return NOT_ENOUGH_RUNS
+    within = -smallest < found.low and found.high < smallest
+    decided = {
+        ABOVE: ((within, NO_DIFFERENCE), (found.low > 0, REPRODUCED), (found.high < 0, CONTRADICTED)),
+        NONE: ((within, REPRODUCED), (found.low >= smallest or found.high <= -smallest, CONTRADICTED)),
+        NOT_ABOVE: ((found.high < smallest, REPRODUCED), (found.low > 0, CONTRADICTED)),
+    }
+    return next((word for holds, word in decided[side] if holds), INCONCLUSIVE)
+
+
+def _worded(claim, word):
+    """The verdict in the words of a claim: an answer to an open question, or "here" where settings are unknown."""
+    if claim.answers:
+        return {REPRODUCED: claim.answers[0], CONTRADICTED: claim.answers[1]}.get(word, word)
+    if claim.unknown:
+        return {REPRODUCED: f"{REPRODUCED} here", CONTRADICTED: f"{NOT_REPRODUCED} here"}.get(word, word)
+    return word
+
+
+def _p(found, side, smallest):
+    if side == ABOVE:
+        return found.p
+    above = found.p_not_below(smallest)
+    return above if side == NOT_ABOVE else max(above, 1 - found.p_not_below(-smallest))

@@ -1,5 +1,15 @@
 """Effects of claims: differences paired by seed, with the conditions as index levels."""
 
+from bnkeras.evidence.seeds import FIRST
+
+
+def headline(table, **settings):
+    """The rows of a headline's runs: those of its seeds, and of the values of `settings`."""
+    chosen = table.seed >= FIRST
+    for name, value in settings.items():
+        chosen &= table[name] == value
+    return table[chosen]
+
 
 def paired(table, value, contrast, plus, minus, by=()):
     """Difference of `value` between two levels of the column `contrast`, paired by seed.

@@ -18,6 +18,7 @@ def mlp(
     stddev=0.05,
     group_size=None,
     momentum=0.99,
+    ws_scale=1.0,
     seed=None,
 ):
     """Build a multi-layer perceptron with or without normalization before each activation.
@@ -36,6 +37,7 @@ def mlp(
         stddev: Float, standard deviation of the Gaussian that every weight is drawn from; biases start at 0.
         group_size: Integer, examples in a group for `"ghost_bn"`; the batch size must be a multiple of it.
         momentum: Float, of the moving averages of batch normalization. Defaults to `0.99`.
+        ws_scale: Float, standard deviation of standardized kernels as they are used. Defaults to `1.0`.
         seed: Integer for the weights, which are the same with every normalization; `None` for Keras's global seed.
 
     Returns:
@@ -53,8 +55,9 @@ def mlp(
     seeds = layer_seeds(seed)
     for i, width in enumerate(units, start=1):
         norm = _norm(normalization, f"norm_{i}", group_size, momentum)
-        dense = WSDense if normalization.startswith("ws") else keras.layers.Dense
-        x = _dense(dense, width, stddev, seeds(), use_bias=norm is None, name=f"hidden_{i}")(x)
+        options = {"scale": ws_scale} if normalization.startswith("ws") else {}
+        dense = WSDense if options else keras.layers.Dense
+        x = _dense(dense, width, stddev, seeds(), use_bias=norm is None, name=f"hidden_{i}", **options)(x)
         x = x if norm is None else norm(x)
         x = keras.layers.Activation(activation, name=f"{activation}_{i}")(x)
     logits = _dense(keras.layers.Dense, classes, stddev, seeds(), use_bias=True, name="logits")(x)
@@ -71,6 +74,5 @@ def _norm(normalization, name, group_size, momentum):
     return None
 
 
-def _dense(layer, width, stddev, seed, use_bias, name):
-    initializer = keras.initializers.RandomNormal(stddev=stddev, seed=seed)
-    return layer(width, use_bias=use_bias, kernel_initializer=initializer, name=name)
+def _dense(layer, width, stddev, seed, **options):
+    return layer(width, kernel_initializer=keras.initializers.RandomNormal(stddev=stddev, seed=seed), **options)

@@ -2,8 +2,9 @@
 
 from .augmentation import random_affine
 from .checkpoints import train_and_test
-from .inference import outputs_by_inference
+from .evaluation import roc_tables
+from .inference import ways_of_inference
 from .loop import fit
 from .orders import batch_order
 
-__all__ = ["batch_order", "fit", "outputs_by_inference", "random_affine", "train_and_test"]
+__all__ = ["batch_order", "fit", "random_affine", "roc_tables", "train_and_test", "ways_of_inference"]

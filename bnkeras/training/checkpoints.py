@@ -5,12 +5,25 @@ import time
 
 import keras
 
-from .evaluation import logits, score
+from .evaluation import score
+from .inference import ways_of_inference
 from .loop import fit
 
 
-def train_and_test(model, data, *, batch_size, epochs, seed, at=None, outputs=None, callbacks=(), **options):
-    """Train a compiled classifier by `fit` and test it at checkpoints.
+def train_and_test(
+    model,
+    data,
+    *,
+    batch_size,
+    epochs,
+    seed,
+    at=None,
+    validation=None,
+    own_batch_size=None,
+    callbacks=(),
+    **options,
+):
+    """Train a compiled classifier by `fit` and test it at checkpoints, by each of `ways_of_inference`.
 
     Args:
         model: Compiled `keras.Model` with logits and the metric `accuracy`.
@@ -20,25 +33,27 @@ def train_and_test(model, data, *, batch_size, epochs, seed, at=None, outputs=No
         seed: Non-negative integer, of the batch order and the augmentation.
         at: Steps, counted from 1, after which to test; training goes on to the last of them. Defaults to `None`, the
             end of every epoch.
-        outputs: Function of the model that returns `{way of inference: logits of the test examples}`, the first so
-            many. Defaults to `None`, one way named `"none"`.
+        validation: Arrays `(x, y)` of further examples to test on. Defaults to `None`.
+        own_batch_size: See `ways_of_inference`. Defaults to `None`.
         callbacks: Further Keras callbacks.
         **options: Passed on to `fit`.
 
     Returns:
         A list of rows with `epoch` and `step` (counted from 1), `train_accuracy` and `train_loss` (means over the epoch
-        that far), `seconds` (of its training alone), `inference`, `test_accuracy` and `test_loss`.
+        that far), `seconds` (of its training alone), `inference`, `test_accuracy` and `test_loss`, and with
+        `validation` also `validation_accuracy` and `validation_loss`.
     """
     x_train, y_train, x_test, y_test = data
     per_epoch = len(x_train) // batch_size
-    outputs = outputs or (lambda model: {"none": logits(model, x_test)})
-    checkpoints = _Checkpoints(per_epoch, at or range(per_epoch, epochs * per_epoch + 1, per_epoch), outputs, y_test)
+    at = at or range(per_epoch, epochs * per_epoch + 1, per_epoch)
+    tests = {"test": (x_test, y_test)} | ({"validation": validation} if validation else {})
+    checkpoints = _Checkpoints(per_epoch, at, lambda model: _tested(model, x_train, tests, own_batch_size))
     fit(
         model,
         x_train,
         y_train,
         batch_size=batch_size,
-        epochs=-(-checkpoints.last // per_epoch),
+        epochs=-(-max(at) // per_epoch),
         seed=seed,
         drop_remainder=True,
         callbacks=[checkpoints, *callbacks],
@@ -47,14 +62,24 @@ def train_and_test(model, data, *, batch_size, epochs, seed, at=None, outputs=No
     return checkpoints.rows
 
 
+def _tested(model, x_train, tests, own_batch_size):
+    """For each way of inference, accuracy and loss on the test and the validation examples."""
+    for way, infer in ways_of_inference(model, x_train, own_batch_size):
+        row = {"inference": way}
+        for part, (x, y) in tests.items():
+            outputs = infer(x)
+            if len(outputs):  # none where there are fewer examples than one of the batches
+                row |= {f"{part}_{name}": value for name, value in score(outputs, y[: len(outputs)]).items()}
+        yield row
+
+
 class _Checkpoints(keras.callbacks.Callback):
-    def __init__(self, per_epoch, at, outputs, labels):
+    def __init__(self, per_epoch, at, tested):
         super().__init__()
         # `fit` calls back after so many steps, and at the end of an epoch in any case.
         self.every = math.gcd(*(step for step in at if step % per_epoch)) or per_epoch
-        self.last = max(at)
         self.rows = []
-        self._per_epoch, self._at, self._outputs, self._labels = per_epoch, set(at), outputs, labels
+        self._per_epoch, self._at, self._tested = per_epoch, set(at), tested
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._seconds = epoch, 0.0
@@ -66,13 +91,8 @@ class _Checkpoints(keras.callbacks.Callback):
         self._seconds += time.perf_counter() - self._start
         step = self._epoch * self._per_epoch + batch + 1
         if step in self._at:
-            self._test(step, logs)
-        if step >= self.last:
+            row = {"epoch": self._epoch + 1, "step": step}
+            row |= {f"train_{name}": float(logs[name]) for name in ("accuracy", "loss")}
+            self.rows += [{**row, "seconds": self._seconds, **found} for found in self._tested(self.model)]
+        if step >= max(self._at):
             self.model.stop_training = True
-
-    def _test(self, step, logs):
-        row = {"epoch": self._epoch + 1, "step": step}
-        row |= {f"train_{name}": float(logs[name]) for name in ("accuracy", "loss")}
-        row["seconds"] = self._seconds
-        for way, outputs in self._outputs(self.model).items():
-            self.rows.append({**row, "inference": way, **score(outputs, self._labels[: len(outputs)])})

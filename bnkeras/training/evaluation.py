@@ -15,9 +15,9 @@ def logits(model, x, batch_size=1000):
 
 
 def score(outputs, labels):
-    """Accuracy and mean cross-entropy, in nats, of logits, as `{"test_accuracy": ..., "test_loss": ...}`."""
+    """Accuracy and mean cross-entropy, in nats, of logits, as `{"accuracy": ..., "loss": ...}`."""
     losses = -log_softmax(outputs, axis=1)[np.arange(len(labels)), labels]
-    return {"test_accuracy": float((outputs.argmax(1) == labels).mean()), "test_loss": float(losses.mean())}
+    return {"accuracy": float((outputs.argmax(1) == labels).mean()), "loss": float(losses.mean())}
 
 
 def roc_tables(outputs, labels, class_names):

@@ -1,4 +1,6 @@
-"""A network's test outputs with the statistics of the training, of the population, and of each test batch."""
+"""Inference with the statistics of the training, of the population, and of each test batch."""
+
+import functools
 
 from bnkeras.layers import BatchNormLayer
 from bnkeras.statistics import estimate_population_statistics
@@ -12,48 +14,45 @@ OWN = "batch's own"
 _AT_ONCE = 1000
 
 
-def outputs_by_inference(x_train, x_test, own_batch_size=None):
-    """Return a function of a model that gives its test outputs by each way of inference.
+def ways_of_inference(model, x_train, own_batch_size=None):
+    """Iterate over the ways in which a model can infer, with the model set up for each in turn.
 
     The ways are, for a model with `BatchNormLayer`: `MOVING`, the moving averages of the training; `POPULATION`, the
-    population's statistics, estimated anew over `x_train` in batches of 1,000; and `OWN`, each test batch's own, where
-    `own_batch_size` is given and there are as many test examples, as many as fill whole batches. For any other model
-    there is one, `NONE`. Weights and moving averages are left as they are.
+    population's statistics, estimated anew over `x_train` in batches of 1,000; and `OWN`, where `own_batch_size` is
+    given, each batch's own, of as many examples as fill whole batches. For any other model there is one, `NONE`. In the
+    end weights, moving averages and layers are as they were.
 
     Args:
+        model: A `keras.Model` with logits.
         x_train: Array to estimate the population's statistics over.
-        x_test: Array of test examples.
-        own_batch_size: Integer, size of the test batches for `OWN`. Defaults to `None`, without `OWN`.
+        own_batch_size: Integer, size of the batches for `OWN`. Defaults to `None`, without `OWN`.
+
+    Yields:
+        `(way, infer)`; `infer(x)` returns logits as `evaluation.logits` does, until the next way is asked for.
     """
-
-    def outputs(model):
-        layers = [layer for layer in model.layers if isinstance(layer, BatchNormLayer)]
-        if not layers:
-            return {NONE: logits(model, x_test)}
-        result = {MOVING: logits(model, x_test), POPULATION: _by_population(model, x_train, x_test)}
-        if own_batch_size is not None and own_batch_size <= len(x_test):
-            result[OWN] = _by_own_batches(model, layers, x_test, own_batch_size)
-        return result
-
-    return outputs
-
-
-def _by_population(model, x_train, x_test):
+    infer = functools.partial(logits, model)
+    layers = [layer for layer in model.layers if isinstance(layer, BatchNormLayer)]
+    yield MOVING if layers else NONE, infer
+    if not layers:
+        return
     before = model.get_weights()
     estimate_population_statistics(model, x_train, batch_size=min(_AT_ONCE, len(x_train)), progress=False)
-    outputs = logits(model, x_test)
-    model.set_weights(before)
-    return outputs
+    try:
+        yield POPULATION, infer
+    finally:
+        model.set_weights(before)
+    if own_batch_size is not None:
+        yield from _own(infer, layers, own_batch_size)
 
 
-def _by_own_batches(model, layers, x, batch_size):
+def _own(infer, layers, batch_size):
     """Several batches at once, as groups of one large batch."""
     before = [(layer.inference, layer.group_size) for layer in layers]
-    whole = len(x) // batch_size * batch_size
+    at_once = batch_size * max(_AT_ONCE // batch_size, 1)
     try:
         for layer in layers:
             layer.inference, layer.group_size = "batch", batch_size
-        return logits(model, x[:whole], batch_size * max(_AT_ONCE // batch_size, 1))
+        yield OWN, lambda x: infer(x[: len(x) // batch_size * batch_size], batch_size=at_once)
     finally:
         for layer, (inference, group_size) in zip(layers, before, strict=True):
             layer.inference, layer.group_size = inference, group_size

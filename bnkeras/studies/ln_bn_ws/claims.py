@@ -1,166 +1,198 @@
-"""Claims B2 to B6, F1 and F2, each with the effects that measure it: kinds compared, each at its better rate."""
+"""Claims B2 to B6, F1 and F2: kinds of normalization compared, each at the rate that validation chose for it."""
 
 import pandas as pd
 
-from bnkeras.evidence.claims import Claim, Measure
-from bnkeras.evidence.effects import at_inference
+from bnkeras.evidence.claims import NOT_ABOVE, Claim, Measure
+from bnkeras.evidence.effects import at_inference, headline
 
-SMALL = 10  # the largest small batch
-WAYS = ("moving averages", "population")
-_SETTING = ["data", "features", "normalization", "batch_size"]
-
-
-def at_better_rate(tables, way):
-    """Test accuracy in points of each kind at the better of its learning rates, as BN infers in one way.
-
-    Returns:
-        A `DataFrame` with columns `(normalization, batch_size)` and rows `data`, `features`, `seed`.
-    """
-    points = at_inference(tables["epochs"], way)
-    points = points.assign(points=100 * points.test_accuracy)
-    best = points.groupby([*_SETTING, "learning_rate"])["points"].mean().groupby(_SETTING).idxmax()
-    chosen = points.set_index([*_SETTING, "learning_rate"]).loc[best].reset_index()
-    return chosen.pivot(index=["data", "features", "seed"], columns=["normalization", "batch_size"], values="points")
+PIXELS, PLAIN = "as they are", ("as they are", "standardized")
+SMALLEST, SMALL, REFERENCE = 2, 10, 64
+REPORTED = ("none", "bn", "ln", "ws", "ws_bn")  # the kinds of the report
+UNSCALED = "ws, scale 1"
+WAYS = ("population", "moving averages")
+_SETTING = ["budget", "data", "features", "normalization", "batch_size"]
 
 
-def _plain(tables, way):
-    """The same for images and standardized features alone; rows `data`, `seed`."""
-    wide = at_better_rate(tables, way)
-    return wide[wide.index.isin(["as they are", "standardized"], "features")].droplevel("features")
+def chosen(tables, way="population", budget="epochs"):
+    """The rows of each kind at its chosen rate, as BN infers in one way: the best on validation, by mean over seeds."""
+    rows = at_inference(headline(tables["epochs"], budget=budget), way)
+    unscaled = (rows.normalization == "ws") & (rows.ws_scale == 1)
+    rows = rows.assign(normalization=rows.normalization.mask(unscaled, UNSCALED))
+    mean = rows.groupby([*_SETTING, "learning_rate"])["validation_accuracy"].mean()
+    best = mean.groupby(_SETTING).idxmax()
+    return rows.set_index([*_SETTING, "learning_rate"]).loc[best].reset_index()
 
 
-def both_ways(effect):
-    """An effect of the accuracies with moving averages, and with BN's statistics estimated anew."""
-    return lambda tables: pd.concat({way: effect(_plain(tables, way)) for way in WAYS}, names=["inference"])
+def points(rows, value="test_accuracy"):
+    """Accuracy in points, with columns `(normalization, batch_size)` and rows `data`, `features`, `seed`."""
+    index, columns = ["data", "features", "seed"], ["normalization", "batch_size"]
+    return 100 * rows.pivot(index=index, columns=columns, values=value)
 
 
-def one_way(effect):
-    """An effect of the accuracies with moving averages."""
-    return lambda tables: effect(_plain(tables, WAYS[0]))
+def on_images(effect, way="population"):
+    """An effect of the accuracies on images, at equal epochs."""
+
+    def of_images(tables):
+        wide = points(chosen(tables, way))
+        return effect(
+            wide[wide.index.isin([PIXELS], "features")].droplevel(["data", "features"]).dropna(axis=1, how="all")
+        )
+
+    return of_images
 
 
-def ranges(wide):
-    """Batch sizes that have a variance, small and large: `{words: sizes}`."""
-    sizes = sorted({size for _, size in wide})
-    parts = [s for s in sizes if 1 < s <= SMALL], [s for s in sizes if s > SMALL]
-    return {
-        f"batch {part[0]}" if len(part) == 1 else f"mean of batches {part[0]} to {part[-1]}": part for part in parts
+def explored(effect):
+    """The same effect on both sets, with both ways of inference and both budgets."""
+
+    def everywhere(tables):
+        parts = {}
+        for budget in tables["epochs"].budget.unique():
+            for way in WAYS:
+                wide = points(chosen(tables, way, budget))
+                for data, part in wide[wide.index.isin(PLAIN, "features")].groupby(level="data"):
+                    part = part.droplevel(["data", "features"]).dropna(axis=1, how="all")
+                    parts[data, way, budget] = effect(part)
+        return pd.concat(parts, names=["data", "inference", "budget"])
+
+    return everywhere
+
+
+def small_sizes(wide):
+    """The batch sizes from 2 to 10 that a table has."""
+    return [size for size in wide.columns.unique("batch_size") if SMALLEST <= size <= SMALL]
+
+
+def lead_at_small(plus, minus):
+    """Lead in accuracy of one kind over another, mean of batches 2 to 10."""
+    return lambda wide: (wide[plus] - wide[minus])[small_sizes(wide)].mean(axis=1)
+
+
+def lead_at(plus, minus, size):
+    """Lead in accuracy of one kind over another at a batch size."""
+    return lambda wide: wide[plus, size] - wide[minus, size]
+
+
+def lead_at_each(plus, minus):
+    """Lead in accuracy of one kind over another at each batch size."""
+    return lambda wide: (wide[plus] - wide[minus]).dropna(axis=1).stack().swaplevel().sort_index()
+
+
+def steadier(wide):
+    """Standard deviation of accuracy over the batch sizes from 2 up, of BN minus of WS."""
+    spread = {
+        kind: wide[kind][[size for size in wide[kind] if size >= SMALLEST]].std(axis=1, ddof=0) for kind in ("bn", "ws")
     }
+    return spread["bn"] - spread["ws"]
 
 
-def lead(plus, minus):
-    """Lead in accuracy of one kind over another, averaged over small and over large batches of two or more."""
+def still_failing(wide):
+    """Accuracy of WS + BN at batch 64 minus at each smaller batch."""
+    wide = wide["ws_bn"]
+    drops = {size: wide[REFERENCE] - wide[size] for size in wide if size < REFERENCE}
+    return pd.concat(drops, names=["batch_size"])
 
-    def effect(wide):
-        difference = wide[plus] - wide[minus]
-        means = {words: difference[sizes].mean(axis=1) for words, sizes in ranges(wide).items()}
-        return pd.concat(means, names=["batches"])
+
+def best_of_all(data):
+    """Effect: WS + BN at its best batch size minus the best other kind at its own; validation chooses the sizes."""
+
+    def effect(tables):
+        rows = chosen(tables)
+        rows = rows[rows.features.isin(PLAIN) & rows.normalization.isin(REPORTED)]
+        rows = rows[(rows.features == PIXELS) == (data == "images")]
+        mean = points(rows, "validation_accuracy").mean()
+        if mean.empty:
+            return pd.Series(dtype="float64", index=pd.Index([], name="seed"))
+        rival = mean.drop("ws_bn", level="normalization").idxmax()
+        wide = points(rows).droplevel(["data", "features"])
+        return wide["ws_bn", mean["ws_bn"].idxmax()] - wide[rival]
 
     return effect
 
 
-def most_of_all_small(wide):
-    """Lead of LN over BN, averaged over small batches, minus the same over large ones."""
-    difference = wide["ln"] - wide["bn"]
-    small, large = ranges(wide).values()
-    return difference[small].mean(axis=1) - difference[large].mean(axis=1)
-
-
-def steadier(wide):
-    """Standard deviation of accuracy over the batch sizes, of BN minus of WS."""
-    return wide["bn"].std(axis=1, ddof=0) - wide["ws"].std(axis=1, ddof=0)
-
-
-def not_mended(wide):
-    """Accuracy of WS + BN at batch 64 minus at batches of one and two."""
-    wide = wide["ws_bn"]
-    small = [size for size in wide if size <= 2] or [min(wide)]
-    return pd.concat({size: wide[64] - wide[size] for size in small}, names=["batch_size"])
-
-
-def best_of_all(wide):
-    """WS + BN at its best batch size minus the best of the other kinds of the report at its own."""
-    effects = []
-    for _, part in wide.groupby("data"):
-        mean = part.mean().drop(["gn", "ghost_bn"], level="normalization")
-        rival = mean.drop("ws_bn", level="normalization").idxmax()
-        effects.append(part["ws_bn"][mean["ws_bn"].idxmax()] - part[rival])
-    return pd.concat(effects)
-
-
-def ws_bn_over_ws(wide):
-    """Lead of WS + BN over WS at each small batch size."""
-    difference = wide["ws_bn"] - wide["ws"]
-    return pd.concat({size: difference[size] for size in difference if size <= SMALL}, names=["batch_size"])
-
-
-def ln_by_features(tables):
+def by_features(tables):
     """Lead of LN over BN on the table, for each correlation of its features and batch size."""
-    wide = at_better_rate(tables, WAYS[0]).drop("as they are", level="features")
-    return (wide["ln"] - wide["bn"]).dropna(axis=1).stack().reorder_levels(["data", "features", "batch_size", "seed"])
+    wide = points(chosen(tables)).drop(PIXELS, level="features", errors="ignore").droplevel("data")
+    if wide.empty:
+        return pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=["features", "batch_size", "seed"]))
+    lead = (wide["ln"] - wide["bn"])[[10, REFERENCE]].stack()
+    return lead.reorder_levels(["features", "batch_size", "seed"])
 
 
 def more_when_correlated(tables):
-    """That lead with correlated minus with decorrelated features."""
-    difference = ln_by_features(tables)
-    return difference.xs("correlated", level="features") - difference.xs("decorrelated", level="features")
+    """That lead with correlated minus with decorrelated features, at each batch size."""
+    lead = by_features(tables)
+    if lead.empty:
+        return lead.droplevel("features")
+    return (lead["correlated"] - lead["decorrelated"]).dropna()
 
 
-def _claim(id, sentence, *measures, reported="figure"):
-    return Claim(id, "mnist-report", sentence, reported, measures)
+def _at_size(effects, size):
+    return effects.xs(size, level="batch_size") if len(effects) else effects.droplevel("batch_size")
 
 
-_LEAD = "test accuracy, LN minus BN, points"
+def _claim(id, sentence, headline, *more, reported="figure", answers=()):
+    unknown = "" if answers else "learning rate (0.01 to 10, chosen on validation)"
+    return Claim(id, "mnist-report", sentence, reported, headline, more, unknown, answers)
+
+
+def _accuracy(words, effect, side="above", smallest=1):
+    return Measure(f"test accuracy, {words}", effect, "points", smallest, side)
+
+
+_SMALL_MEAN = "mean of batches 2 to 10"
+_STEADY = "standard deviation of test accuracy over batches from 2 up, BN minus WS"
 
 CLAIMS = (
     _claim(
         "B2",
-        "Layer normalization beats batch normalization.",
-        Measure(_LEAD, both_ways(lead("ln", "bn"))),
-        Measure(
-            "lead of LN, small batches minus large, points",
-            both_ways(most_of_all_small),
-            sentence="Most of all at small batches.",
-        ),
+        "Layer normalization beats batch normalization, most of all at small batches.",
+        _accuracy(f"LN minus BN, {_SMALL_MEAN}", on_images(lead_at_small("ln", "bn"))),
+        _accuracy("LN minus BN", explored(lead_at_each("ln", "bn"))),
     ),
     _claim(
         "B3",
         "Weight standardization alone is worse than batch normalization.",
-        Measure("test accuracy, BN minus WS, points", both_ways(lead("bn", "ws"))),
+        _accuracy("BN minus WS, batch 64", on_images(lead_at("bn", "ws", REFERENCE))),
+        _accuracy("BN minus WS", explored(lead_at_each("bn", "ws"))),
+        _accuracy("BN minus WS that starts at the scale 1", explored(lead_at_each("bn", UNSCALED))),
     ),
     _claim(
         "B4",
-        "Weight standardization alone is steadier over batch sizes.",
-        Measure("standard deviation of accuracy over all batch sizes, BN minus WS, points", both_ways(steadier)),
+        "Weight standardization alone is steadier over batch sizes than batch normalization.",
+        Measure(_STEADY, on_images(steadier), "points", 0.5),
+        Measure(_STEADY, explored(steadier), "points", 0.5),
     ),
     _claim(
         "B5",
         "Both together do not mend batch normalization's failure at small batches.",
-        Measure("test accuracy of WS + BN, batch 64 minus the small batch, points", one_way(not_mended)),
+        _accuracy("WS + BN minus BN, batch 2", on_images(lead_at("ws_bn", "bn", SMALLEST)), NOT_ABOVE),
+        _accuracy("WS + BN minus BN", explored(lead_at_each("ws_bn", "bn")), NOT_ABOVE),
+        _accuracy("WS + BN, batch 64 minus the small batch", explored(still_failing)),
     ),
     _claim(
         "B6",
-        "Both together are the best of all models.",
-        Measure(
-            "test accuracy at the best batch size, WS + BN minus the best of none, BN, LN and WS, points",
-            one_way(best_of_all),
-        ),
+        "Both together are the best of all models, each at its best batch size.",
+        _accuracy("WS + BN minus the best other kind, each at its best batch size", best_of_all("images")),
+        _accuracy("WS + BN minus the best other kind, each at its best batch size, BNG(glass)", best_of_all("table")),
     ),
     _claim(
         "F1",
-        "At batch sizes from 1 to 10, WS + BN is ahead of WS.",
-        Measure("test accuracy, WS + BN minus WS, points", one_way(ws_bn_over_ws)),
+        "How do WS + BN and WS alone compare at batch sizes from 1 to 10?",
+        _accuracy(f"WS + BN minus WS, {_SMALL_MEAN}", on_images(lead_at_small("ws_bn", "ws"))),
+        _accuracy("WS + BN minus WS", explored(lead_at_each("ws_bn", "ws"))),
         reported="open question",
+        answers=("WS + BN ahead", "WS alone ahead"),
     ),
     _claim(
         "F2",
-        "On BNG(glass), layer normalization is ahead of batch normalization.",
-        Measure(_LEAD, ln_by_features),
-        Measure(
-            "lead of LN over BN, correlated minus decorrelated features, points",
-            more_when_correlated,
-            sentence="The more so, the more the features are correlated.",
+        "Does layer normalization gain on batch normalization where features are correlated (BNG(glass))?",
+        _accuracy(
+            "lead of LN over BN, correlated minus decorrelated features, batch 64",
+            lambda tables: _at_size(more_when_correlated(tables), REFERENCE),
         ),
+        _accuracy("lead of LN over BN, correlated minus decorrelated features", more_when_correlated),
+        _accuracy("lead of LN over BN", by_features),
         reported="open question",
+        answers=("LN gains", "LN loses"),
     ),
 )

@@ -19,7 +19,8 @@ from typing import ClassVar
 import numpy as np
 
 from bnkeras import sweep
-from bnkeras.studies.placement.claims import CLAIMS, TABLE_1
+from bnkeras.evidence.seeds import headline_seeds
+from bnkeras.studies.placement.claims import BEFORE_POOL, CLAIMS, ENDS, SINGLE, TABLE_1
 from bnkeras.studies.placement.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
@@ -27,30 +28,22 @@ __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 SCALES = {
     "quick": {
         "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 12, "width": 8},
-        "cifar10": {"data": "cifar10_drawn", "pixels": 32, "epochs": 6, "width": 8},
-        "seeds": (3, 3, 3),
-        "rates": (0.01,),
-        "wider_rates": (),
-        "options": False,
+        "cifar10": None,
+        "explored": False,
     },
     "laptop": {
         "faces": {"data": "faces", "pixels": 32, "epochs": 40},
         "cifar10": {"data": "cifar10", "pixels": 32, "epochs": 10, "examples": 10_000, "test_examples": 4_000},
-        "seeds": (6, 3, 12),
-        "rates": (0.01, 0.02, 0.04),
-        "wider_rates": (0.08, 0.16),
-        "options": True,
+        "explored": True,
     },
     "paper": {
         "faces": {"data": "faces", "pixels": 64, "epochs": 40},
         "cifar10": {"data": "cifar10", "pixels": 32, "epochs": 40},
-        "seeds": (6, 6, 12),
-        "rates": (0.01, 0.02, 0.04),
-        "wider_rates": (0.08, 0.16),
-        "options": True,
+        "explored": True,
     },
 }
-PLACEMENTS = ("none", "block 1", "block 2", "block 3", "block 4", "all")
+RATES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+CAP = 40
 MOMENTUM = 0.9
 DECAY = 1e-6
 PROBE_SIZE = 128
@@ -98,19 +91,17 @@ class Run:
         sweep.start_keras()
         from bnkeras import datasets, models, training
 
-        data = datasets.images(self.data, self.examples, self.test_examples, self.pixels)
-        shape, classes = data.x_train.shape[1:], len(data.class_names)
-        form = (self.model, shape, classes, self.placement, self.before_pool, self.width)
+        data = datasets.prepared(self.data, self.examples, self.test_examples, self.pixels)
+        form = (self.model, data.x_train.shape[1:], len(data.class_names), self.placement, self.before_pool, self.width)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate, momentum=MOMENTUM)
         steps = len(data.x_train) // self.batch_size
         probes = [_probe(data.x_test, data.y_test, 10 * steps)] if self.probe else []
         rows = training.train_and_test(
             model,
-            (data.x_train, data.y_train, data.x_test, data.y_test),
+            data.arrays,
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=self.seed,
-            outputs=training.outputs_by_inference(data.x_train, data.x_test),
             callbacks=[_decay(self.learning_rate, steps), *probes],
             augment=training.random_affine() if self.augment else None,
         )
@@ -153,31 +144,34 @@ def blocks(placement, model):
     return (int(placement.removeprefix("block ")),)
 
 
-def runs(scale):
+def runs(scale, seeds=None):
     """The runs of a scale, those that share compiled programs one after the other.
 
-    Model 2 with every placement, base and all also at wider rates; model 1 without and with all; model 3 without, at
-    as many seeds as it takes to count failed starts; what table 1 has beyond that; placements with augmentation, and
-    before the pool.
+    First the headlines': table 1; single layers as in the authors' notebook, and plain; base and all over the learning
+    rates. Then single layers at larger rates, after the pool with augmentation and on CIFAR-10, and model 1 over rates.
+
+    Args:
+        scale: One of `SCALES`.
+        seeds: Number of seeds of each headline, by claim. Defaults to `None`, the first block of each.
     """
     settings = SCALES[scale]
-    faces, cifar10, rates = settings["faces"], settings["cifar10"], settings["rates"]
-    seeds, cifar10_seeds, start_seeds = settings["seeds"]
-    result = [
-        *_runs(faces, 2, PLACEMENTS, rates[:1], seeds, probe=True),
-        *_runs(faces, 2, PLACEMENTS, rates[1:], seeds),
-        *_runs(faces, 2, ("none", "all"), settings["wider_rates"], seeds),
-        *_runs(cifar10, 2, PLACEMENTS, rates[:1], cifar10_seeds),
-        *_runs(faces, 1, ("none", "all"), rates, seeds),
-        *_runs(faces, 3, ("none",), rates, start_seeds),
-    ]
-    there = {(run.model, run.placement, run.learning_rate) for run in result}
-    for model, placement, rate in sorted({row[:3] for row in TABLE_1} - there):
-        result += _runs(faces, model, (placement,), (rate,), seeds)
-    if settings["options"]:
-        result += _runs(faces, 2, PLACEMENTS, rates[:1], seeds, augment=True)
-        result += _runs(faces, 2, PLACEMENTS[1:], rates[:1], seeds, before_pool=True)
-    return result
+    faces = settings["faces"]
+    of = {id_: headline_seeds([id_], seeds) for id_ in ("T1", "T2", "T3", "T4", "T5", "T6")}
+    result = []
+    for model, placement, rate in dict.fromkeys(row[:3] for row in TABLE_1):
+        result += _runs(faces, model, (placement,), (rate,), headline_seeds(["T1"] + ["T6"] * (model == 3), seeds))
+    for placement in SINGLE:
+        result += _runs(faces, 2, (placement,), RATES[:1], of["T2"], augment=True, before_pool=placement in BEFORE_POOL)
+    result += _runs(faces, 2, SINGLE, RATES[:1], of["T3"], probe=True)
+    if settings["explored"]:
+        result += _runs(faces, 2, ENDS, RATES, of["T4"])
+        result += _runs(faces, 2, ENDS[:1], RATES[:1], of["T5"]) + _runs(faces, 2, ENDS[1:], (0.04,), of["T5"])
+        first = headline_seeds([])
+        result += _runs(faces, 2, SINGLE, RATES[3:5], first) + _runs(faces, 1, ENDS, RATES[:5], first)
+        result += _runs(faces, 3, ENDS[:1], RATES[1:3], first)
+        result += _runs(faces, 2, SINGLE, RATES[:1], first, augment=True)
+        result += _runs(settings["cifar10"], 2, SINGLE, RATES[:1], first)
+    return list(dict.fromkeys(result))
 
 
 def _runs(data, model, placements, rates, seeds, **options):
@@ -186,5 +180,5 @@ def _runs(data, model, placements, rates, seeds, **options):
         Run(model=model, placement=placement, learning_rate=rate, seed=seed, **options)
         for placement in placements
         for rate in rates
-        for seed in range(seeds)
+        for seed in seeds
     ]
