@@ -33,14 +33,17 @@ def _themed(function):
 
 
 @_themed
-def lines(table, x, y, *, hue="normalization", caption, log=(), sharey=True, ticks=None, seeds=True, **options):
+def lines(
+    table, x, y, *, hue="normalization", caption, title="", log=(), sharey=True, ticks=None, seeds=True, **options
+):
     """Mean of `y` against `x` with a band over seeds: a line for each level of `hue`.
 
     Args:
         table: `DataFrame` with a row per seed and point.
         x, y: Columns.
         hue: Column that settles the colour; `style` in `options`, the marker and dashes. Defaults to `"normalization"`.
-        caption: What stands below: scale, data, number of seeds (see `describe`).
+        caption: What stands below: settings, scale, data, number of seeds (see `describe`).
+        title: What the figure says. Defaults to `""`.
         log: Which axes are logarithmic, of `"x"` and `"y"`. Defaults to none.
         sharey: As in `matplotlib.pyplot.subplots`. Defaults to `True`.
         ticks: Places of the ticks of `x`. Defaults to `None`, matplotlib's.
@@ -48,16 +51,9 @@ def lines(table, x, y, *, hue="normalization", caption, log=(), sharey=True, tic
         **options: Further arguments of `seaborn.relplot`: `row`, `col`, `style`, `units`.
     """
     mean = {"estimator": "mean", "errorbar": ("pi", 100)} if seeds else {"estimator": None, "linewidth": 0.8}
-    grid = sns.relplot(
-        **_named(table, hue, options),
-        **mean,
-        kind="line",
-        x=x,
-        y=y,
-        height=HEIGHT,
-        aspect=1.25,
-        facet_kws={"sharey": sharey, "sharex": "col" if sharey is not True else True},
-    )
+    facets = {"sharey": sharey, "sharex": sharey is True or "col"}
+    named = _named(table, hue, options)
+    grid = sns.relplot(**named, **mean, kind="line", x=x, y=y, height=HEIGHT, aspect=1.25, facet_kws=facets)
     for axis in grid.axes.flat:
         if "x" in log:
             axis.set_xscale("log")
@@ -66,66 +62,96 @@ def lines(table, x, y, *, hue="normalization", caption, log=(), sharey=True, tic
         if ticks is not None:
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
             axis.minorticks_off()
-    return _finish(grid, caption)
+    return _finish(grid, caption, title)
 
 
 @_themed
-def dots(table, x, y, *, hue="normalization", caption, sharey=True, **options):
+def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **options):
     """A dot for `y` of each seed and a bar for their mean, at each category `x`; a colour for each level of `hue`."""
     options = _named(table, hue, options)
     data = options.pop("data")
-    order = list(dict.fromkeys(data[x]))
-    shared = {"x": x, "y": y, "hue": options["hue"], "palette": options["palette"], "order": order, "dodge": True}
-    grid = sns.catplot(
-        data=data,
-        kind="strip",
-        jitter=False,
-        alpha=0.5,
-        height=HEIGHT,
-        sharey=sharey,
-        sharex=False,
-        **{"aspect": 1.6} | options | shared,
-    )
-    levels = data[options["hue"]].cat.categories
-    shared |= {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False}
-    grid.map_dataframe(sns.pointplot, **shared, errorbar=None, linestyle="none", marker="_", markersize=16)
+    shared = {"x": x, "y": y, "hue": hue, "palette": options.pop("palette"), "order": list(dict.fromkeys(data[x]))}
+    levels = data[hue].cat.categories
+    facets = {"height": HEIGHT, "aspect": 1.6, "sharey": sharey, "sharex": False} | options
+    facets.pop("hue")
+    grid = sns.catplot(data=data, kind="strip", jitter=False, alpha=0.5, dodge=True, **shared, **facets)
+    bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
+    grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
     grid.set_axis_labels(x, y)
-    return _finish(grid, caption)
+    return _finish(grid, caption, title)
 
 
 @_themed
-def boxes(table, x, y, *, caption):
+def boxes(table, x, y, *, caption, title=""):
     """A box from the lower to the upper quartile of `y` for each `x`, whiskers from the 5th to the 95th percentile."""
     table = table.assign(**{x: [label(x, value) for value in table[x]]})
     options = {"whis": (5, 95), "showfliers": False, "hue": x, "palette": KIND_COLORS}
     grid = sns.catplot(data=table, kind="box", x=x, y=y, height=HEIGHT, aspect=1.6, **options)
     grid.set(ylim=(0, None), xlabel="")
-    return _finish(grid, caption)
+    return _finish(grid, caption, title)
 
 
 @_themed
-def heat_maps(table, x, y, value, *, col, caption, aspect=1.3, **options):
-    """The mean of `value` for each `x` and `y`, written into cells: a panel for each level of `col`."""
-    data = _named(table, None, {"col": col})["data"]
-    limits = {"vmin": table[value].min(), "vmax": table[value].max()} | options
+def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".1f", limits=None, marks=None):
+    """The mean of `value` for each `x` and `y`, written into cells: a panel for each level of `col`.
+
+    Args:
+        table: `DataFrame` with a row per seed and cell.
+        x, y, value, col: Columns.
+        caption, title: See `lines`.
+        centre: Value that is drawn white, with blue above and red below. Defaults to `None`, one scale of colours.
+        fmt: Format of the values. Defaults to `".1f"`.
+        limits: Values at the ends of the colours. Defaults to `None`, those of the means.
+        marks: Function of a panel's rows to those whose cell is framed. Defaults to `None`.
+    """
+    means = table.groupby([col, x, y], sort=False)[value].mean()
+    low, high = limits or (means.min(), means.max())
+    if centre is not None:
+        reach = max(high - centre, centre - low)
+        low, high = centre - reach, centre + reach
+    colors = {"cmap": "cividis" if centre is None else "RdBu", "vmin": low, "vmax": high, "cbar": False}
 
     def draw(data, color, **_):
-        wide = data.pivot_table(index=y, columns=x, values=value, sort=False)
-        sns.heatmap(wide, annot=True, cmap="cividis", cbar=False, annot_kws={"size": 8}, **limits)
+        wide = data.pivot_table(index=y, columns=x, values=value, sort=False).sort_index(axis=1)
+        axis = sns.heatmap(wide, annot=True, fmt=fmt, annot_kws={"size": 8}, **colors)
+        for row in marks(data).itertuples() if marks else ():
+            place = wide.columns.get_loc(getattr(row, x)), wide.index.get_loc(getattr(row, y))
+            axis.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=2))
 
-    grid = sns.FacetGrid(data, col=col, height=HEIGHT, aspect=aspect)
+    data = _named(table, None, {"col": col})["data"]
+    height = max(HEIGHT, 0.4 * table[y].nunique())
+    grid = sns.FacetGrid(data, col=col, height=height, aspect=max(1.2, 0.14 * table[x].nunique()))
     grid.map_dataframe(draw)
     grid.set_axis_labels(x, y)
-    return _finish(grid, f"{value}; {caption}")
+    return _finish(grid, f"{value}; {caption}", title)
+
+
+@_themed
+def forest(verdicts, *, caption, title=""):
+    """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross."""
+    rows = verdicts[verdicts.low.notna()].iloc[::-1]
+    scale = [row.measure.smallest for row in rows.itertuples()]
+    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * len(rows)), layout="constrained")
+    axis.axvspan(-1, 1, color="0.9", zorder=0)
+    axis.axvline(0, color="0.5", linewidth=1)
+    error = np.abs(np.stack([rows.effect - rows.low, rows.high - rows.effect]) / scale)
+    names = [f"{row.claim.id}  {row.verdict}" for row in rows.itertuples()]
+    axis.errorbar(rows.effect / scale, names, xerr=error, fmt="o", color=KIND_COLORS[label("normalization", "bn")])
+    reported = [(row.claim.reported_effect, name) for row, name in zip(rows.itertuples(), names, strict=True)]
+    shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
+    if shown:
+        axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
+        axis.legend(loc="lower right")
+    axis.set_xscale("symlog", linthresh=2)
+    axis.set_xlabel("effect over the smallest that matters; positive: on the claimed side; grey: too small to matter")
+    return _captioned(figure, caption, title)
 
 
 def _named(table, hue, options):
     """Arguments of a seaborn function: the table with readable, ordered levels, and the colours of `hue`."""
-    columns = {name: options[name] for name in ("row", "col", "style", "units") if options.get(name)}
-    if hue:
-        columns["hue"] = hue
+    columns = [options[name] for name in ("row", "col", "style", "units") if options.get(name)]
     named = {}
-    for column in columns.values():
+    for column in [*columns, hue] if hue else columns:
         levels = {value: label(column, value) for value in dict.fromkeys(table[column])}
         named[column] = pd.Categorical(table[column].map(levels), list(dict.fromkeys(levels.values())))
     result = {**options, "data": table.assign(**named)}
@@ -141,8 +167,8 @@ def _colors(levels):
     return dict(zip(levels, palette, strict=False))
 
 
-def _finish(grid, caption):
-    """Readable titles, the legend above and the caption below."""
+def _finish(grid, caption, title):
+    """Readable titles of the panels and the legend above them."""
     for key, axis in grid.axes_dict.items():
         axis.set_title(", ".join(filter(None, [key] if isinstance(key, str) else key)), fontsize="medium")
     figure = grid.figure
@@ -150,8 +176,14 @@ def _finish(grid, caption):
     if grid.legend:
         handles = len(grid.legend.get_texts())
         sns.move_legend(grid, "outside upper center", ncols=min(handles, 6), title=None, frameon=False)
-    width = int(figure.get_figwidth() * 14)
-    figure.supxlabel(textwrap.fill(caption, width), fontsize="small", color="0.35")
+    return _captioned(figure, caption, title)
+
+
+def _captioned(figure, caption, title):
+    width = figure.get_figwidth()
+    figure.supxlabel(textwrap.fill(caption, int(width * 14)), fontsize="small", color="0.35")
+    if title:
+        figure.suptitle(textwrap.fill(title, int(width * 11)), fontsize="medium", fontweight="bold")
     return figure
 
 
@@ -166,5 +198,4 @@ def describe(results, table=None, by=("source",)):
     table = results.tables["epochs"] if table is None else table
     seeds = table.groupby(list(by)).seed.nunique()
     count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    band = "lines: mean, bands: smallest and largest of" if np.max(seeds) > 1 else ""
-    return f"scale {results.scale}, {', '.join(pd.unique(table.source))}; {band} {count} seeds"
+    return f"scale {results.scale}, {', '.join(pd.unique(table.source))}, {count} seeds; bands: smallest to largest"

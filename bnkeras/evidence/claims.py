@@ -24,6 +24,7 @@ UNITS = {
     "%": (-100.0, math.inf),
     "epochs": (-math.inf, math.inf),
     "doublings": (-math.inf, math.inf),
+    "decades": (-math.inf, math.inf),
     "relative": (-math.inf, math.inf),
 }
 """Units of effects, with the least and the largest value that an effect can have."""
@@ -76,6 +77,7 @@ class Claim:
         unknown: Decisive settings that the paper leaves out, with those searched; such a claim is reproduced, or not,
             "here". Defaults to `""`.
         answers: For an open question, the words for an effect above and below 0. Defaults to `()`.
+        reported_effect: The paper's own figure in the unit of the headline, for plots. Defaults to `None`.
         proof: For an identity, alone or beside the headline, the test that proves it. Defaults to `""`.
     """
 
@@ -87,6 +89,7 @@ class Claim:
     explored: tuple[Measure, ...] = ()
     unknown: str = ""
     answers: tuple[str, ...] = ()
+    reported_effect: float | None = None
     proof: str = ""
 
     def __post_init__(self):

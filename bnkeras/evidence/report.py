@@ -2,39 +2,103 @@
 
 import pandas as pd
 
-from bnkeras.evidence import claims, words
+from bnkeras.evidence import words
 
 
-def verdict_table(verdicts):
-    """The columns of `claims.judge` that a reader needs, as text: claim, verdict, effect, interval, seeds, measure."""
-    rows = []
-    for row in verdicts.itertuples():
-        exact = row.verdict == claims.HOLDS_EXACTLY
-        rows.append(
-            {
-                "claim": row.claim.id,
-                "verdict": row.verdict,
-                "effect": "" if exact else f"{row.effect:.3g}",
-                "95 % interval": "" if exact else f"[{row.low:.3g}, {row.high:.3g}]",
-                "seeds": "" if exact else str(row.seeds),
-                "measure": ", ".join(filter(None, (row.measure.words, words.labels(row.condition)))),
-            }
-        )
+def headline_table(verdicts):
+    """The columns of `claims.judge` that a reader needs, as text: one row a claim.
+
+    Args:
+        verdicts: Table of `claims.judge`, with `p_holm` where several studies are corrected together.
+    """
+    return pd.DataFrame([_headline_row(row) for row in verdicts.itertuples()])
+
+
+def _headline_row(row):
+    if row.measure is None:
+        return {
+            "claim": row.claim.id,
+            "verdict": row.verdict,
+            **dict.fromkeys(_COLUMNS, ""),
+            "headline": row.claim.proof,
+        }
+    return {
+        "claim": row.claim.id,
+        "verdict": row.verdict,
+        **_figures(row),
+        "d": f"{row.measure.smallest:g}",
+        "p (Holm)": _p(getattr(row, "p_holm", float("nan"))),
+        "more seeds": "" if row.verdict != "inconclusive" or not row.seeds_needed else f"{row.seeds_needed:.0f}",
+        "headline": f"{row.measure.words}, {row.measure.unit}",
+    }
+
+
+_COLUMNS = ("effect", "95 % interval", "seeds", "d", "p (Holm)", "more seeds")
+
+
+def _figures(row):
+    interval = "" if pd.isna(row.low) else f"[{row.low:.3g}, {row.high:.3g}]"
+    effect = "" if pd.isna(row.effect) else f"{row.effect:.3g}"
+    return {"effect": effect, "95 % interval": interval, "seeds": str(row.seeds)}
+
+
+def _p(value):
+    return "" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def explored_table(explored):
+    """The rows of `claims.explore` beside the headlines, as text: one row a measure and condition."""
+    rows = [
+        {
+            "claim": row.claim.id,
+            **_figures(row),
+            "compared with d": "" if row.measure.smallest is None else row.verdict,
+            "measure": f"{row.measure.words}, {row.measure.unit}",
+            "condition": words.labels(row.condition),
+        }
+        for row in explored.itertuples()
+        if row.measure is not row.claim.headline
+    ]
     return pd.DataFrame(rows)
 
 
-def claim_table(study):
-    """The claims that a study judges: id, sentence, the figure reported, how the effect is measured."""
-    return pd.DataFrame(
-        {
-            "claim": claim.id,
-            "sentence": measure.sentence or claim.sentence,
-            "reported": claim.reported,
-            "measure": measure.words,
-        }
-        for claim in study.CLAIMS
-        for measure in claim.measures
-    )
+def claim_table(claims):
+    """What a study judges: claim, sentence, the figure reported, headline, side, smallest effect that matters."""
+    rows = []
+    for claim in claims:
+        measure = claim.headline
+        judged = {"headline": claim.proof, "side": "identity", "d": ""}
+        if measure is not None:
+            judged = {
+                "headline": f"{measure.words}, {measure.unit}",
+                "side": measure.side,
+                "d": f"{measure.smallest:g}",
+            }
+        rows.append({"claim": claim.id, "sentence": claim.sentence, "reported": claim.reported, **judged})
+    return pd.DataFrame(rows)
+
+
+def sentences(verdicts):
+    """Each headline's verdict in one line, `{id: text}`: word, measure, effect, interval and unit."""
+    result = {}
+    for row in verdicts.itertuples():
+        result[row.claim.id] = f"{row.claim.id}, {row.verdict}"
+        if row.measure is not None:
+            shown = _figures(row)
+            effect = f"{shown['effect']} {shown['95 % interval']} {row.measure.unit}"
+            result[row.claim.id] += f": {row.measure.words}, {effect}"
+    return result
+
+
+def corrected(verdicts):
+    """The verdicts with `p_holm`, Holm's correction over all of them."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = verdicts.p.notna()
+    p = pd.Series(float("nan"), index=verdicts.index)
+    if known.any():
+        p[known] = multipletests(verdicts.p[known].astype(float), method="holm")[1]
+    return verdicts.assign(p_holm=p)
 
 
 def text(table):

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,20 @@ class Results:
 def folder():
     """Folder of the published results: the repository's `data/results`, else `results` in the data folder."""
     return (_REPOSITORY / "data" if (_REPOSITORY / "pyproject.toml").exists() else data_folder()) / "results"
+
+
+def protocol(started):
+    """Commit and date of the `protocol.md` that was in force at a time, or `None` where there is no such history.
+
+    Args:
+        started: ISO 8601 time, when the first of some runs began.
+    """
+    command = ["git", "log", "-1", f"--before={started}", "--format=%H %cI", "--", "protocol.md"]
+    try:
+        done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return dict(zip(("commit", "date"), done.stdout.split(), strict=False)) or None
 
 
 def publish(results, into=None):
@@ -88,7 +103,8 @@ def _write(into, results):
         path = into / f"{name}.csv"
         path.write_text(table.to_csv(index=False, float_format="%.7g", lineterminator="\n"), encoding="utf-8")
         checksums[path.name] = _sha256(path)
-    about = json.dumps({**results.about, "files": checksums}, indent=2)
+    about = {**results.about, "files": checksums}
+    about = json.dumps({**about, "sha256": _sha256_of(about)}, indent=2)
     (into / _ABOUT).write_text(about + "\n", encoding="utf-8")
     into.chmod(0o755)
 
@@ -104,7 +120,13 @@ def _put_in_place(scratch, target):
 
 def scales(study, source=None):
     """Scales that a study has published results of, smallest first."""
-    return [scale for scale in SCALES if (Path(source or folder()) / study / scale).is_dir()]
+    return [scale for scale in SCALES if _place(Path(source or folder()) / study, scale).is_dir()]
+
+
+def _place(study, scale):
+    """The folder of a scale, also where a publication was killed after it had put the old one aside."""
+    old = study / f".{scale}{_OLD}"
+    return old if old.is_dir() and not (study / scale).exists() else study / scale
 
 
 def read(study, scale=None, source=None):
@@ -127,24 +149,29 @@ def read(study, scale=None, source=None):
     if not found or scale not in (None, *found):
         raise ResultsError(f"{source / study} has no results. Received: scale={scale!r}; published are {found}")
     scale = scale or found[-1]
-    about = _read_about(source / study / scale / _ABOUT)
+    place = _place(source / study, scale)
+    about = _read_about(place / _ABOUT)
     tables = {}
-    for name, sha256 in about["files"].items():
-        path = source / study / scale / name
+    for name, sha256 in about.pop("files").items():
+        path = place / name
         if _sha256(path) != sha256:
             raise ResultsError(f"{path} is not what was published: expected SHA-256 {sha256}, found {_sha256(path)}")
         tables[path.stem] = pd.read_csv(path)
-    return Results(study, scale, tables, {key: value for key, value in about.items() if key != "files"})
+    return Results(study, scale, tables, about)
 
 
 def _read_about(path):
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        if "epochs.csv" not in about["files"]:
-            raise ValueError("it lists no epochs.csv")
+        if about.pop("sha256") != _sha256_of(about) or "epochs.csv" not in about["files"]:
+            raise ValueError("it is not what was published")
         return about
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f"{path} is no description of published results ({error})") from error
+
+
+def _sha256_of(about):
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path):

@@ -1,9 +1,11 @@
-"""The studies: a package each, with `SCALES`, `Run`, `runs(scale)`, `CLAIMS` and `figures(results)`."""
+"""The studies: a package each, with `SCALES`, `Run`, `runs(scale, seeds)`, `CLAIMS` and `figures(results)`."""
 
 import importlib
 import pkgutil
 
-from bnkeras.evidence import claims, results
+import pandas as pd
+
+from bnkeras.evidence import claims, report, results
 
 
 def names():
@@ -17,8 +19,16 @@ def get(name):
 
 
 def published():
-    """Yield `(results, verdicts)` of every study that has published results, each at its largest scale."""
+    """Yield the `Results` of every study that has published some, each at its largest scale."""
     for name in names():
         if results.scales(name):
-            found = results.read(name)
-            yield found, claims.judge(get(name).CLAIMS, found.tables)
+            yield results.read(name)
+
+
+def headlines():
+    """The verdicts of all published headlines, corrected together: a row a claim, with `study` and `scale`."""
+    tables = [
+        claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
+        for found in published()
+    ]
+    return report.corrected(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()

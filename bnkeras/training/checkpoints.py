@@ -1,5 +1,6 @@
 """Training with tests along the way: a row for each checkpoint and way of inference."""
 
+import itertools
 import math
 import time
 
@@ -18,6 +19,7 @@ def train_and_test(
     epochs,
     seed,
     at=None,
+    all_ways_at=None,
     validation=None,
     own_batch_size=None,
     callbacks=(),
@@ -33,6 +35,8 @@ def train_and_test(
         seed: Non-negative integer, of the batch order and the augmentation.
         at: Steps, counted from 1, after which to test; training goes on to the last of them. Defaults to `None`, the
             end of every epoch.
+        all_ways_at: Steps among them after which to test by all ways of inference, and not by the first alone. Defaults
+            to `None`, all.
         validation: Arrays `(x, y)` of further examples to test on. Defaults to `None`.
         own_batch_size: See `ways_of_inference`. Defaults to `None`.
         callbacks: Further Keras callbacks.
@@ -47,7 +51,13 @@ def train_and_test(
     per_epoch = len(x_train) // batch_size
     at = at or range(per_epoch, epochs * per_epoch + 1, per_epoch)
     tests = {"test": (x_test, y_test)} | ({"validation": validation} if validation else {})
-    checkpoints = _Checkpoints(per_epoch, at, lambda model: _tested(model, x_train, tests, own_batch_size))
+    all_ways_at = set(at if all_ways_at is None else all_ways_at)
+
+    def tested(model, step):
+        ways = ways_of_inference(model, x_train, own_batch_size)
+        return list(_tested(ways if step in all_ways_at else itertools.islice(ways, 1), tests))
+
+    checkpoints = _Checkpoints(per_epoch, at, tested)
     fit(
         model,
         x_train,
@@ -62,9 +72,9 @@ def train_and_test(
     return checkpoints.rows
 
 
-def _tested(model, x_train, tests, own_batch_size):
+def _tested(ways, tests):
     """For each way of inference, accuracy and loss on the test and the validation examples."""
-    for way, infer in ways_of_inference(model, x_train, own_batch_size):
+    for way, infer in ways:
         row = {"inference": way}
         for part, (x, y) in tests.items():
             outputs = infer(x)
@@ -93,6 +103,6 @@ class _Checkpoints(keras.callbacks.Callback):
         if step in self._at:
             row = {"epoch": self._epoch + 1, "step": step}
             row |= {f"train_{name}": float(logs[name]) for name in ("accuracy", "loss")}
-            self.rows += [{**row, "seconds": self._seconds, **found} for found in self._tested(self.model)]
+            self.rows += [{**row, "seconds": self._seconds, **found} for found in self._tested(self.model, step)]
         if step >= max(self._at):
             self.model.stop_training = True

@@ -29,7 +29,8 @@ def drop(wide, sizes=(SMALL,)):
     return drops[SMALL] if sizes == (SMALL,) else pd.concat(drops, names=["batch_size"])
 
 
-def _explored(tables):
+def explored(tables):
+    """The rows at the headline's rate and form, at all batch sizes."""
     epochs = of_all_images(tables["epochs"])
     return epochs[(epochs.rate == RATE) & (epochs.activation == ACTIVATION) & (epochs.stddev == STDDEV)]
 
@@ -47,7 +48,7 @@ def drops(way):
     """The drop of BN at every small batch, rule and budget."""
 
     def effect(tables):
-        table = _explored(tables).query("normalization == 'bn'")
+        table = explored(tables).query("normalization == 'bn'")
         return drop(by_size(table, _CONDITIONS, way), _sizes(table))
 
     return effect
@@ -55,20 +56,20 @@ def drops(way):
 
 def drop_beyond_base(tables):
     """The drop of BN minus that of the base model."""
-    table = _explored(tables)
+    table = explored(tables)
     drops = drop(by_size(table, ["normalization", *_CONDITIONS]), _sizes(table)).unstack("normalization")
     return (drops["bn"] - drops["none"]).dropna() if "none" in drops else drops["bn"][:0]
 
 
 def rise_of_loss(tables):
     """Test loss of BN at each small batch minus at batch 64."""
-    table = _explored(tables).query("normalization == 'bn'")
+    table = explored(tables).query("normalization == 'bn'")
     return -drop(by_size(table, _CONDITIONS, value="test_loss"), _sizes(table))
 
 
 def lag(tables):
     """Accuracy of BN with the population's statistics minus with moving averages."""
-    table = _explored(tables).query("normalization == 'bn'")
+    table = explored(tables).query("normalization == 'bn'")
     gain = by_size(table, _CONDITIONS) - by_size(table, _CONDITIONS, "moving averages")
     return gain.stack().reorder_levels(["batch_size", *_CONDITIONS, "seed"]).sort_index()
 

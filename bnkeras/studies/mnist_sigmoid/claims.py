@@ -5,13 +5,13 @@ from bnkeras.evidence.effects import at_inference, headline, last_epoch, paired
 
 RATE, STDDEV, ACTIVATION, MOMENTUM = 0.1, 0.05, "sigmoid", 0.99
 CONDITION = ["activation", "stddev", "learning_rate"]
-_HEADLINE = {"activation": ACTIVATION, "stddev": STDDEV, "learning_rate": RATE, "momentum": MOMENTUM}
+MAIN = {"activation": ACTIVATION, "stddev": STDDEV, "learning_rate": RATE, "momentum": MOMENTUM}
 _SETTINGS = (*CONDITION, "normalization", "momentum", "seed")
 _BN_AND_BASE = ("normalization", "bn", "none")
 _BASE_AND_BN = ("normalization", "none", "bn")
 
 
-def _points(tables, way="population"):
+def points(tables, way="population"):
     """The rows of the epochs as BN infers in one way, with test accuracy in `points`."""
     epochs = at_inference(tables["epochs"], way)
     return epochs.assign(points=100 * epochs.test_accuracy)
@@ -34,7 +34,7 @@ def final_lead_of_base(epochs, by=()):
 
 def overhead(tables):
     """Median seconds of an epoch after the first, which compiles: BN over base, less 1, in percent."""
-    steady = headline(_points(tables), **_HEADLINE).query("epoch > 1")
+    steady = headline(points(tables), **MAIN).query("epoch > 1")
     seconds = steady.groupby(["seed", "normalization"])["seconds"].median().unstack()
     return 100 * (seconds["bn"] / seconds["none"] - 1)
 
@@ -48,7 +48,7 @@ def unevenness(auc, by=()):
 def lead_at_momenta(tables):
     """Final accuracy of the base model minus that of BN with moving averages, at each momentum and learning rate."""
     last = last_epoch(
-        _points(tables, "moving averages").query("stddev == @STDDEV and activation == @ACTIVATION"), _SETTINGS
+        points(tables, "moving averages").query("stddev == @STDDEV and activation == @ACTIVATION"), _SETTINGS
     )
     bn = last[last.normalization == "bn"].set_index(["momentum", "learning_rate", "seed"]).points
     base = last[last.normalization == "none"].set_index(["learning_rate", "seed"]).points
@@ -68,12 +68,12 @@ CLAIMS = (
         "> 80 % in epoch 3",
         Measure(
             "test accuracy in epoch 3, BN minus base",
-            lambda tables: early_lead(headline(_points(tables), **_HEADLINE)),
+            lambda tables: early_lead(headline(points(tables), **MAIN)),
             "points",
             5,
         ),
         Measure(
-            "test accuracy in epoch 3, BN minus base", lambda t: early_lead(_plain(_points(t)), CONDITION), "points", 5
+            "test accuracy in epoch 3, BN minus base", lambda t: early_lead(_plain(points(t)), CONDITION), "points", 5
         ),
         unknown=_UNKNOWN,
     ),
@@ -83,13 +83,13 @@ CLAIMS = (
         "94 % against 90.70 %",
         Measure(
             "final test accuracy, base minus BN",
-            lambda tables: final_lead_of_base(headline(_points(tables), **_HEADLINE)),
+            lambda tables: final_lead_of_base(headline(points(tables), **MAIN)),
             "points",
             0.5,
         ),
         Measure(
             "final test accuracy, base minus BN",
-            lambda tables: final_lead_of_base(_plain(_points(tables)), CONDITION),
+            lambda tables: final_lead_of_base(_plain(points(tables)), CONDITION),
             "points",
             0.5,
         ),
@@ -108,7 +108,7 @@ CLAIMS = (
         "figure",
         Measure(
             "drift of the percentiles over their distance, base minus BN",
-            lambda tables: paired(headline(tables["drift"], **_HEADLINE), "relative", *_BASE_AND_BN),
+            lambda tables: paired(headline(tables["drift"], **MAIN), "relative", *_BASE_AND_BN),
             "relative",
             0.02,
         ),
@@ -131,7 +131,7 @@ CLAIMS = (
         "figure",
         Measure(
             "AUC of the best minus the worst digit, in the worse model",
-            lambda tables: unevenness(headline(tables["auc"], **_HEADLINE)),
+            lambda tables: unevenness(headline(tables["auc"], **MAIN)),
             "AUC",
             0.02,
             NONE,

@@ -102,6 +102,7 @@ class Run:
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=self.seed,
+            all_ways_at=None if self.placement == "all" else {self.epochs * steps},
             callbacks=[_decay(self.learning_rate, steps), *probes],
             augment=training.random_affine() if self.augment else None,
         )

@@ -41,7 +41,8 @@ def summary(tables):
         - `fall`: the most that test accuracy lost, with moving averages and in points, against an earlier epoch of the
           second half; `stable`: not stuck, and a fall of at most `STEADY` points;
         - `epochs_test`, `epochs_train`: the first epoch with an accuracy of `TARGET` on test images, with the
-          population's statistics, and on training images; one more than there are where it never came.
+          population's statistics, and on training images; one more than there are where it never came, NaN where
+          networks were not tested after every epoch.
     """
     epochs = headline(tables["epochs"]).sort_values("epoch")
     parts = {way: at_inference(epochs, way).groupby(RUN, sort=False) for way in ("population", "moving averages")}
@@ -65,6 +66,8 @@ def _fall(accuracy):
 
 def _epochs_to_target(accuracy):
     reached = 100 * accuracy.to_numpy() >= TARGET
+    if len(reached) == 1:  # tested at the end alone
+        return np.nan
     return float(np.argmax(reached) + 1 if reached.any() else len(reached) + 1)
 
 
