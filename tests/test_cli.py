@@ -57,7 +57,7 @@ def test_missing_data_set_is_one_line_and_code_2(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BNKERAS_DATA", str(tmp_path / "file" / "data"))
     code, error = failure(capsys, "run", "mnist_sigmoid", "--scale", "laptop", "--out", str(tmp_path / "out"))
     assert code == 2
-    assert "put mnist.npz into" in error
+    assert "`BNKERAS_DATA`" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -80,7 +80,7 @@ def test_failed_runs_are_one_line_and_code_1(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monkeypatch):
-    short = {"data": "digits", "epochs": 3, "seeds": 1, "probe_every": 23}
+    short = {"data": "mnist_sample", "epochs": 3, "seeds": 1, "probe_every": 23}
     monkeypatch.setitem(mnist_sigmoid.SCALES, "quick", short)
     monkeypatch.setattr(mnist_sigmoid, "LEARNING_RATES", (1.0,))
     monkeypatch.setattr(results, "folder", lambda: tmp_path / "results")
@@ -92,7 +92,7 @@ def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monke
     found = results.read("mnist_sigmoid", source=tmp_path / "results")
     assert len(found.tables["epochs"]) == 6
     assert found.about["runs"] == 2
-    assert found.about["data"]["digits"]["sha256"] == datasets.load("digits").sha256
+    assert found.about["data"]["mnist_sample"]["sha256"] == datasets.load("mnist_sample").sha256
 
 
 def test_import_takes_neither_keras_nor_a_backend():

@@ -24,12 +24,12 @@ def run(**changes):
         "seed": 0,
         "jit": False,
     }
-    return Run("digits", IMAGES, **{**settings, **changes})
+    return Run("mnist_sample", IMAGES, **{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
 def images():
-    return _batches.images("digits", IMAGES)
+    return _batches.images("mnist_sample", IMAGES)
 
 
 def trained(settings, images):
@@ -82,9 +82,7 @@ def test_rows_at_both_checkpoints():
         ["epochs", 6, 192],
     ]
     assert rows.inference.tolist() == [_batches.MOVING, _batches.POPULATION, _batches.OWN] * 2
-    assert rows.source.unique().tolist() == [
-        "stand-in: scikit-learn digits, 1,380 + 417 images, the first 96 for training"
-    ]
+    assert rows.source.unique().tolist() == ["MNIST, sample of 6,000 + 1,000 images, the first 96 for training"]
 
 
 def test_more_steps_than_epochs_hold():

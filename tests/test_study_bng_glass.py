@@ -21,7 +21,7 @@ def run(**changes):
         "seed": 0,
         "jit": False,
     }
-    return Run("glass_drawn", **{**settings, **changes})
+    return Run("bng_glass_sample", **{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,13 @@ def test_scales():
 
 def test_a_run_returns_its_tables(trained):
     tables = trained["bn"]
-    assert [(row["epoch"], row["step"]) for row in tables["epochs"]] == [(1, 66), (2, 132)]
-    assert tables["epochs"][0]["source"].startswith("stand-in")
-    assert [row["train_rows"] for row in tables["auc"]] == [1297, 1416, 323, 9, 245, 175, 535]
-    assert [row["test_rows"] for row in tables["auc"]] == [324, 354, 81, 2, 61, 44, 134]
+    assert [(row["epoch"], row["step"]) for row in tables["epochs"]] == [(1, 133), (2, 266)]
+    assert tables["epochs"][0]["source"].endswith("sample of 10,000 rows")
+    assert [row["train_rows"] for row in tables["auc"]] == [2594, 2832, 646, 18, 490, 350, 1070]
+    assert [row["test_rows"] for row in tables["auc"]] == [648, 708, 161, 5, 122, 88, 268]
     assert len(tables["roc"]) == 7 * len(_common.ROC_GRID)
-    assert sum(row["rows"] for row in tables["confusion"]) == 1000
-    assert sum(row["rows"] for row in tables["calibration"]) == 1000
+    assert sum(row["rows"] for row in tables["confusion"]) == 2000
+    assert sum(row["rows"] for row in tables["calibration"]) == 2000
 
 
 def test_the_same_run_gives_the_same_numbers(trained):
@@ -72,7 +72,7 @@ def test_the_same_run_gives_the_same_numbers(trained):
 
 
 def test_equal_classes_have_as_many_rows_as_the_rarest(trained):
-    assert {row["train_rows"] for row in trained["equal"]["auc"]} == {9}
+    assert {row["train_rows"] for row in trained["equal"]["auc"]} == {18}
     labels = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
     x, y = study.equal_classes(np.arange(9)[:, None], labels, seed=0)
     assert np.bincount(y).tolist() == [2, 2, 2]
@@ -128,5 +128,5 @@ def test_figures_are_drawn_from_the_tables_of_runs(trained):
     assert list(figures) == ["accuracy", "roc", "difficulty", "confusion", "calibration"]
     for figure in figures.values():
         figure.canvas.draw()
-        assert "stand-in" in "".join(text.get_text() for text in figure.findobj(plt.Text)).replace("\n", " ")
+        assert "sample of" in "".join(text.get_text() for text in figure.findobj(plt.Text)).replace("\n", " ")
         plt.close(figure)

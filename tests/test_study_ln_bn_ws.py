@@ -25,13 +25,13 @@ def run(**changes):
         "seed": 0,
         "jit": False,
     }
-    return Run(**{**settings, "data": "digits", "examples": 64, **changes})
+    return Run(**{**settings, "data": "mnist_sample", "examples": 64, **changes})
 
 
 def made_up_tables():
     """Tables of known accuracies; the rate 0.05 is five points worse, correlation gives LN ten points more."""
     rows, correlation = [], []
-    data = [("digits", "as they are"), *(("glass_drawn", level) for level in _features.LEVELS)]
+    data = [("mnist_sample", "as they are"), *(("bng_glass_sample", level) for level in _features.LEVELS)]
     for (name, level), kind, size, rate, seed in itertools.product(data, LEVEL, SIZES, (0.05, 0.5), range(3)):
         if kind == "ghost_bn" and size % 16:
             continue
@@ -85,10 +85,10 @@ def test_a_run_on_images_and_one_on_a_table():
         (2, _batches.POPULATION),
     ]
     assert "correlation" not in tables
-    tables = run(data="glass_drawn", features="correlated", normalization="ws").train()
+    tables = run(data="bng_glass_sample", features="correlated", normalization="ws").train()
     assert [row["inference"] for row in tables["epochs"]] == [_batches.MOVING]
     assert tables["correlation"][0]["mean_correlation"] > 0.7
-    assert tables["epochs"][0]["source"].endswith("UCI Glass, 64 of them for training")
+    assert tables["epochs"][0]["source"].endswith("10,000 rows, 64 of them for training")
 
 
 def test_features():
@@ -112,28 +112,28 @@ def test_features():
 
 def test_every_kind_is_taken_at_its_better_rate():
     wide = _comparison.at_better_rate(made_up_tables()["epochs"])
-    assert wide.loc[("digits", "as they are", 0), ("ln", 64)] == pytest.approx(85)
+    assert wide.loc[("mnist_sample", "as they are", 0), ("ln", 64)] == pytest.approx(85)
     assert ("ghost_bn", 10) not in wide
 
 
 def test_claims_on_known_effects():
     verdicts = claims.judge(study, made_up_tables())
     effect = verdicts.set_index(["id", "condition"]).effect.round(6)
-    assert effect["B2", "digits, mean of batches 2 to 10"] == 20
-    assert effect["B2", "digits, mean of batches 64 to 256"] == 5
-    assert effect["B2", "digits"] == 15
-    assert effect["B2", "digits, mean of batches 64 to 256, BN with the population's statistics"] == 3
-    assert effect["B2", "digits, BN with the population's statistics"] == 17
-    assert effect["B3", "glass_drawn, mean of batches 64 to 256"] == 5
-    assert effect["B4", "digits"] == pytest.approx(np.std([20, 60, 70, 80, 80]))
-    assert effect["B5", "digits, batch 1"] == 60
-    assert effect["B5", "digits, batch 2"] == 30
-    assert effect["B6", "digits"] == 5
-    assert effect["F1", "digits, batch 10"] == 15
-    assert effect["F1", "digits, batch 1"] == -45
-    assert effect["F2", "glass_drawn, decorrelated, batch 64"] == 5
-    assert effect["F2", "glass_drawn, correlated, batch 64"] == 15
-    assert effect["F2", "glass_drawn, batch 10"] == 10
+    assert effect["B2", "mnist_sample, mean of batches 2 to 10"] == 20
+    assert effect["B2", "mnist_sample, mean of batches 64 to 256"] == 5
+    assert effect["B2", "mnist_sample"] == 15
+    assert effect["B2", "mnist_sample, mean of batches 64 to 256, BN with the population's statistics"] == 3
+    assert effect["B2", "mnist_sample, BN with the population's statistics"] == 17
+    assert effect["B3", "bng_glass_sample, mean of batches 64 to 256"] == 5
+    assert effect["B4", "mnist_sample"] == pytest.approx(np.std([20, 60, 70, 80, 80]))
+    assert effect["B5", "mnist_sample, batch 1"] == 60
+    assert effect["B5", "mnist_sample, batch 2"] == 30
+    assert effect["B6", "mnist_sample"] == 5
+    assert effect["F1", "mnist_sample, batch 10"] == 15
+    assert effect["F1", "mnist_sample, batch 1"] == -45
+    assert effect["F2", "bng_glass_sample, decorrelated, batch 64"] == 5
+    assert effect["F2", "bng_glass_sample, correlated, batch 64"] == 15
+    assert effect["F2", "bng_glass_sample, batch 10"] == 10
     assert set(verdicts.seeds) == {3}
 
 

@@ -13,7 +13,9 @@ from bnkeras.studies.mnist_sigmoid import Run
 @pytest.fixture(scope="module")
 def records():
     """The tables of two short runs on the stand-in, which differ in the normalization alone."""
-    return {kind: Run("digits", kind, 1.0, epochs=3, seed=0, probe_every=23).train() for kind in study.NORMALIZATIONS}
+    return {
+        kind: Run("mnist_sample", kind, 1.0, epochs=3, seed=0, probe_every=100).train() for kind in study.NORMALIZATIONS
+    }
 
 
 def made_up_tables(bn_final=0.90, base_final=0.94):
@@ -56,10 +58,10 @@ def test_model_is_784_100_100_100_10_with_sigmoids():
 def test_a_run_returns_a_row_per_epoch(records):
     table = pd.DataFrame(records["bn"]["epochs"])
     assert table.epoch.tolist() == [1, 2, 3]
-    assert table.step.tolist() == [23, 46, 69]
+    assert table.step.tolist() == [100, 200, 300]
     assert table.test_accuracy.between(0, 1).all()
     assert (table.seconds > 0).all()
-    assert set(table.source) == {"stand-in: scikit-learn digits, 1,380 + 417 images"}
+    assert set(table.source) == {"MNIST, sample of 6,000 + 1,000 images"}
 
 
 def test_bn_learns_the_stand_in_where_the_base_model_does_not(records):
@@ -76,7 +78,7 @@ def test_a_run_returns_auc_and_roc_of_every_class(records):
 
 
 def test_the_same_run_gives_the_same_numbers(records):
-    again = Run("digits", "bn", 1.0, epochs=3, seed=0, probe_every=23).train()
+    again = Run("mnist_sample", "bn", 1.0, epochs=3, seed=0, probe_every=100).train()
     for name, rows in records["bn"].items():
         expected, found = (
             pd.DataFrame(table).drop(columns="seconds", errors="ignore") for table in (rows, again[name])
@@ -125,7 +127,7 @@ def test_figures(records):
     assert list(figures) == ["accuracy", "percentiles", "roc", "seconds"]
     assert figures["accuracy"].axes[0].get_ylabel() == "test accuracy (%)"
     for figure in figures.values():
-        assert "stand-in" in figure.get_supxlabel()
+        assert "sample of" in figure.get_supxlabel()
 
 
 def test_unknown_normalization():

@@ -1,6 +1,6 @@
 """What a study does to a table before training: a stratified split, and features of mean 0 and variance 1."""
 
-from bnkeras.datasets import common
+from bnkeras.datasets.common import DataError
 
 
 def stratified_split(table, test_size=0.2, seed=0):
@@ -23,7 +23,7 @@ def stratified_split(table, test_size=0.2, seed=0):
     classes, counts = np.unique(table.y, return_counts=True)
     if counts.min() < 2:
         name = table.class_names[classes[counts.argmin()]]
-        raise common.DataError(f"{table.name}: class {name!r} has {counts.min()} row, which can't be split")
+        raise DataError(f"{table.name}: class {name!r} has {counts.min()} row, which can't be split")
     x_train, x_test, y_train, y_test = train_test_split(
         table.x, table.y, test_size=test_size, stratify=table.y, random_state=seed
     )
@@ -50,5 +50,5 @@ def standardize(x_train, *others, feature_names=None):
     names = feature_names or range(x_train.shape[1])
     for name, column in zip(names, x_train.T, strict=True):
         if column.min() == column.max():
-            raise common.DataError(f"feature {name!r} is constant over the training part, {column[0]}")
+            raise DataError(f"feature {name!r} is constant over the training part, {column[0]}")
     return [((x.astype("float64") - mean) / std).astype("float32") for x in (x_train, *others)]

@@ -15,9 +15,9 @@ INFERENCE_LABELS = {
 }
 _TITLES = {
     "mnist": "MNIST",
-    "digits": "digits",
+    "mnist_sample": "MNIST",
     "bng_glass": "BNG(glass)",
-    "glass_drawn": "drawn glass",
+    "bng_glass_sample": "BNG(glass)",
     "moving averages": "moving averages",
     "population": "BN with the population's statistics",
     "fixed": "learning rate fixed",

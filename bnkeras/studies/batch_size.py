@@ -24,7 +24,7 @@ from bnkeras.studies._batches import MOVING, POPULATION
 
 SCALES = {
     "quick": {
-        "data": "digits",
+        "data": "mnist_sample",
         "images": 600,
         "batch_sizes": (1, 4, 64, 256),
         "epochs": 5,

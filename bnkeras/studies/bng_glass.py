@@ -24,7 +24,7 @@ from bnkeras.claims import Claim
 from bnkeras.studies import _common, _reuse
 
 SCALES = {
-    "quick": {"data": "glass_drawn", "epochs": 20, "seeds": 3, "jit": False},
+    "quick": {"data": "bng_glass_sample", "epochs": 20, "seeds": 3, "jit": False},
     "laptop": {"data": "bng_glass", "epochs": 20, "seeds": 5, "jit": True},
     "paper": {"data": "bng_glass", "epochs": 100, "seeds": 5, "jit": True},
 }

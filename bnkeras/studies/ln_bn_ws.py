@@ -24,7 +24,7 @@ from bnkeras.studies import _comparison as compare
 
 SCALES = {
     "quick": {
-        "data": ("digits", "glass_drawn"),
+        "data": ("mnist_sample", "bng_glass_sample"),
         "examples": 1_000,
         "learning_rates": (0.5,),
         "batch_sizes": (4, 64),

@@ -20,7 +20,7 @@ from bnkeras.claims import Claim
 from bnkeras.studies import _common
 
 SCALES = {
-    "quick": {"data": "digits", "epochs": 40, "seeds": 3, "probe_every": 23},
+    "quick": {"data": "mnist_sample", "epochs": 10, "seeds": 3, "probe_every": 100},
     "laptop": {"data": "mnist", "epochs": 10, "seeds": 5, "probe_every": 100},
     "paper": {"data": "mnist", "epochs": 50, "seeds": 5, "probe_every": 500},
 }
