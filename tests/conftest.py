@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bnkeras.datasets import data_folder
+from bnkeras.datasets import data_folder, loading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -24,12 +24,16 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty data folder in force."""
-    from bnkeras import datasets
-
     monkeypatch.setenv("BNKERAS_DATA", str(tmp_path))
-    datasets._load.cache_clear()
+    loading._load.cache_clear()
     yield tmp_path
-    datasets._load.cache_clear()
+    loading._load.cache_clear()
+
+
+@pytest.fixture
+def left(folder):
+    """Function that names what lies in the data folder, but for locks."""
+    return lambda: [path.name for path in folder.iterdir() if path.suffix != ".lock"]
 
 
 @pytest.fixture
