@@ -52,7 +52,6 @@ CORRELATED_SIZES = (10, 64)
 TABLE_SIZES = (2, 10, 64, 256)
 GROUP_SIZE = 16
 STDDEV = 0.05
-TEST_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,10 @@ class Run:
         sweep.start_keras()
         from bnkeras import models, training
 
-        (x, y, x_test, y_test), classes, about = _data(self.data, self.examples, self.features, self.seed)
+        data, correlation = _data(self.data, self.examples, self.features, self.seed)
+        x, y, x_test, y_test = data.arrays
         count = len(x) - len(x) // 10
-        form = (self.normalization, x.shape[1:], classes, self.ws_scale)
+        form = (self.normalization, x.shape[1:], len(data.class_names), self.ws_scale)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate)
         budgets = {"epochs": self.epochs * (count // self.batch_size), "steps": self.steps}
         with warnings.catch_warnings():
@@ -108,23 +108,17 @@ class Run:
                 validation=(x[count:], y[count:]),
             )
         rows = [{"budget": name, **row} for name, step in budgets.items() for row in rows if row["step"] == step]
-        return {**about, "epochs": rows}
+        return {"source": data.source, "mean_correlation": correlation, "epochs": rows}
 
 
 def _data(name, examples, features, seed):
-    """Arrays, number of classes, and what is said of them in every row."""
+    """A `SplitData`, and the mean correlation of its features where it is a table."""
     from bnkeras import datasets
 
     if features == PIXELS:
-        data = datasets.prepared(name, examples)
-        return data.arrays, len(data.class_names), {"source": data.source, "mean_correlation": None}
-    table = datasets.load(name)
-    x_train, y_train, x_test, y_test = datasets.stratified_split(table, test_size=TEST_ROWS, seed=seed)
-    x_train, x_test = datasets.standardize(x_train[:examples], x_test, feature_names=table.feature_names)
-    x_train, x_test = datasets.recorrelate(x_train, x_test, features)
-    about = {"source": f"{table.source}, {examples:,} of them for training"}
-    about["mean_correlation"] = datasets.mean_correlation(x_train)
-    return (x_train, y_train[:examples], x_test, y_test), len(table.class_names), about
+        return datasets.prepared(name, examples), None
+    data = datasets.prepared_table(name, examples, features, seed)
+    return data, datasets.mean_correlation(data.x_train)
 
 
 def build(normalization, input_shape, classes, ws_scale, seed):
