@@ -1,60 +1,13 @@
 """What the studies share: training a model with a row per epoch, effects paired by seed, one-against-the-rest ROC."""
 
-import contextlib
-import gc
-import logging
-import os
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 
-from bnkeras.sweep.processes import in_worker
+from bnkeras.sweep.start import start_keras as start_keras
 
 ROC_GRID = np.concatenate([[0], np.geomspace(1e-4, 1, 31)])
-
-
-def start_keras():
-    """Import Keras without the start-up lines that TensorFlow's libraries write past Python's logging.
-
-    In a worker process of a sweep, which does nothing but train, Keras does without what else it would import for its
-    plots, its scikit-learn wrappers and TensorFlow Lite: a third of the time that it takes to start.
-    """
-    if "keras" in sys.modules:
-        return
-    optional = {"jax", "matplotlib", "sklearn"} - {os.environ.get("KERAS_BACKEND")} if in_worker() else set()
-    with _missing(optional - sys.modules.keys()), _silent_libraries():
-        import keras
-
-        keras.ops.zeros(1)  # the backend looks for its devices at the first operation
-    if in_worker():
-        gc.freeze()  # Keras and the backend stay; the first collection need not look through them
-        # Many models in one process are what a worker is for; TensorFlow takes their tracing for a mistake.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
-@contextlib.contextmanager
-def _missing(names):
-    """Inside, importing one of these modules raises ImportError, as where it is not installed."""
-    sys.modules.update(dict.fromkeys(names))
-    try:
-        yield
-    finally:
-        for name in names:
-            del sys.modules[name]
-
-
-@contextlib.contextmanager
-def _silent_libraries():
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
 
 
 def train(model, data, run, callbacks=(), **options):

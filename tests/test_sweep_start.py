@@ -6,7 +6,7 @@ import pytest
 
 START = """
 import sys
-from bnkeras.studies._common import start_keras
+from bnkeras.sweep import start_keras
 start_keras()
 import keras
 print("sklearn" in sys.modules, "matplotlib" in sys.modules)
