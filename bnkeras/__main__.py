@@ -107,7 +107,7 @@ def _load_early(names):
 
 
 def _about(records, data, seconds):
-    training = sum(record["seconds"]["total"] for record in records)
+    training = sum(record["seconds"] for record in records)
     wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
     return {
         "date": datetime.date.today().isoformat(),
@@ -121,7 +121,7 @@ def _about(records, data, seconds):
 def _busy(records):
     """Seconds in which at least one of the runs was being trained."""
     total = end = 0.0
-    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]["total"]) for r in records)
+    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]) for r in records)
     for start, seconds in sorted(starts):
         total += max(start + seconds - max(start, end), 0.0)
         end = max(end, start + seconds)

@@ -105,5 +105,5 @@ def test_import_takes_neither_keras_nor_a_backend():
 def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     times = [("2026-01-01T00:00:00+00:00", 10.0), ("2026-01-01T00:00:05+00:00", 10.0)]
     times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
-    records = [{"started": start, "seconds": {"total": total}} for start, total in times]
+    records = [{"started": start, "seconds": total} for start, total in times]
     assert __main__._busy(records) == pytest.approx(18.5)
