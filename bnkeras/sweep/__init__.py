@@ -5,9 +5,9 @@
 Importing this module imports neither Keras nor pandas.
 """
 
-from bnkeras.sweep.cluster import cluster_executor
+from bnkeras.sweep.cluster import ClusterError, cluster_executor
 from bnkeras.sweep.frames import tables
 from bnkeras.sweep.run import run_all
 from bnkeras.sweep.start import start_keras
 
-__all__ = ["cluster_executor", "run_all", "start_keras", "tables"]
+__all__ = ["ClusterError", "cluster_executor", "run_all", "start_keras", "tables"]
