@@ -2,11 +2,9 @@
 
 import math
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import toy_runs
-from toy_runs import Toy, events, starts
+from toy_runs import Toy, starts
 
 from bnkeras import sweep
 from bnkeras.sweep import environment
@@ -205,23 +203,6 @@ def test_bar_only_where_asked_for(tmp_path, log, capfd):
     assert "1/1" in capfd.readouterr().err
 
 
-SHARE = """
-import sys
-from toy_runs import Toy
-from bnkeras.sweep import run_all
-if __name__ == "__main__":
-    runs = [Toy(n, sys.argv[2], "raise" if n == 5 else "learn", pause=0.02) for n in range(20)]
-    print([record["status"] for record in run_all(runs, jobs=1, out=sys.argv[1], progress=False)])
-"""
-
-
-def test_two_processes_share_a_folder(out, log):
-    sweeps = [script(["-c", SHARE, str(out), log]) for _ in range(2)]
-    answers = {process.communicate(timeout=60)[0] for process in sweeps}
-    assert answers == {str(["finished"] * 5 + ["failed"] + ["finished"] * 14) + "\n"}
-    assert sorted(number for _, number, _ in starts(log) if number != 5) == [n for n in range(20) if n != 5]
-
-
 def test_two_threads_share_a_folder(out, log):
     runs = [Toy(number, log, pause=0.01) for number in range(10)]
     threads = [threading.Thread(target=run_all, args=(order, out)) for order in (runs, runs[::-1])]
@@ -230,49 +211,6 @@ def test_two_threads_share_a_folder(out, log):
     for thread in threads:
         thread.join(60)
     assert sorted(number for _, number, _ in starts(log)) == list(range(10))
-
-
-INTERRUPTED = """
-import signal, sys
-from toy_runs import Toy
-from bnkeras.sweep import run_all
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
-if __name__ == "__main__":
-    run_all([Toy(n, sys.argv[2], pause=600.0 * (n > 3)) for n in range(8)], jobs=2, out=sys.argv[1], progress=False)
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("times", [1, 5])
-def test_interrupts_end_the_workers_and_keep_what_finished(out, log, times):
-    process = script(["-c", INTERRUPTED, str(out), log], start_new_session=True)
-    wait_for(lambda: len(starts(log)) == 6 and len(list(out.glob("toys/*.json"))) == 4)
-    for _ in range(times):
-        os.killpg(process.pid, signal.SIGINT)
-    error = process.communicate(timeout=30)[1]
-    assert error.count("Traceback") == 1
-    assert error.endswith("KeyboardInterrupt\n")
-    assert len(list(out.glob("toys/*.json"))) == 4
-    wait_for(lambda: not any(map(alive, {pid for _, _, pid in events(log)})))
-    records = run_all([Toy(n, log, pause=600.0 * (n > 3)) for n in range(4)], out)
-    assert len(starts(log)) == 6
-    assert [record["status"] for record in records] == ["finished"] * 4
-
-
-def wait_for(condition):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("waited a minute in vain")
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
 
 
 def test_importing_imports_neither_keras_nor_pandas():

@@ -1,18 +1,15 @@
 """Sweeps on a Dask cluster of two worker processes: equal results, deaths, and clusters that cannot be used."""
 
 import os
-import re
-import signal
 import socket
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 import toy_cluster
-from toy_runs import Toy, events, starts
+from toy_runs import Toy, starts
 
 from bnkeras import sweep
 
@@ -23,32 +20,6 @@ pytest.importorskip("distributed")
 def cluster(tmp_path_factory):
     with toy_cluster.cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
-
-
-def kill_a_worker(log, after):
-    """Kills the worker that started a run last, once the log shows `after` starts."""
-    while len(starts(log)) < after:
-        time.sleep(0.01)
-    os.kill(starts(log)[-1][2], signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_worker_killed_during_the_sweep(cluster, tmp_path):
-    log = str(tmp_path / "log")
-    runs = [Toy(number, log, pause=0.1) for number in range(20)]
-    killer = threading.Thread(target=kill_a_worker, args=(log, 5), daemon=True)
-    killer.start()
-    with sweep.cluster_executor(cluster.address) as executor:
-        records = sweep.run_all(runs, executor, out=tmp_path / "cluster", progress=False)
-    killer.join()
-    history = events(log)
-    assert len({pid for _, _, pid in history}) in (2, 3)
-    assert os.getpid() not in {pid for _, _, pid in history}
-    assert sorted({number for event, number, _ in history if event == "end"}) == list(range(20))
-    expected = sweep.tables(sweep.run_all(runs, jobs=0, out=tmp_path / "here", progress=False))
-    for name, table in sweep.tables(records).items():
-        assert table.equals(expected[name])
-    assert len(list((tmp_path / "cluster").glob("toys/*.json"))) == 20
 
 
 @pytest.mark.slow
@@ -80,27 +51,20 @@ def test_workers_get_the_threads_and_the_backend_of_the_caller(cluster, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [(toy_cluster.NO_BNKERAS, "'bnkeras': .*bnkeras.sweep"), (toy_cluster.OLD_KERAS, "'keras': '3.0.0'")],
-)
-def test_a_worker_that_differs_is_refused_by_name_and_harms_nothing_when_it_comes_late(cluster, tmp_path, code, words):
-    runs = [Toy(number, str(tmp_path / "log"), pause=0.05) for number in range(8)]
+def test_late_worker_that_differs_fails_its_runs_and_they_are_trained_by_the_next_call(cluster, tmp_path):
+    log = str(tmp_path / "log")
+    runs = [Toy(number, log, pause=0.05) for number in range(8)]
     with sweep.cluster_executor(cluster.address) as executor:
-        cluster.add_worker(toy_cluster.start_with(tmp_path / "site", code))
-        with pytest.raises(sweep.ClusterError, match=words) as caught:
-            sweep.cluster_executor(cluster.address)
+        cluster.add_worker(toy_cluster.start_with(tmp_path / "site", toy_cluster.OLD_KERAS))
         late = sweep.run_all(runs, executor, out=tmp_path / "runs", progress=False)
-    assert "tcp://127.0.0.1:" in str(caught.value)
-    assert "\n" not in str(caught.value)
     cluster.remove_worker()
     failed = [record for record in late if record["status"] == "failed"]
-    assert all(re.search(words, record["error"]["message"]) for record in failed)
-    assert len(starts(str(tmp_path / "log"))) == 8 - len(failed)
+    assert all("'keras': '3.0.0'" in record["error"]["message"] for record in failed)
+    assert len(starts(log)) == 8 - len(failed)
     with sweep.cluster_executor(cluster.address) as executor:
         again = sweep.run_all(runs, executor, out=tmp_path / "runs", progress=False)
     assert [record["status"] for record in again] == ["finished"] * 8
-    assert len(starts(str(tmp_path / "log"))) == 8
+    assert len(starts(log)) == 8
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tcp://no.such.host.invalid:8786", "nonsense://x", "", None])

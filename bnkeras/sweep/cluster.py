@@ -4,7 +4,7 @@ import asyncio
 import logging
 import pickle
 import warnings
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 
 from bnkeras.sweep.environment import versions, worker_environment
 
@@ -96,12 +96,27 @@ def _remote(expected, environment):
 
 
 class _ClusterExecutor(Executor):
+    """Calls by a Dask client; unlike its own executor, it lets nobody wait when the scheduler dies."""
+
     def __init__(self, client, remote):
-        self._client, self._executor, self._remote = client, client.get_executor(pure=False), remote
+        self._client, self._remote = client, remote
 
     def submit(self, function, /, *args):
-        return self._executor.submit(self._remote, pickle.dumps((function, args)))
+        theirs, ours = self._client.submit(self._remote, pickle.dumps((function, args)), pure=False), Future()
+
+        def settle(theirs):
+            if not ours.set_running_or_notify_cancel():
+                return
+            try:
+                ours.set_result(theirs.result())
+            except (OSError, CancelledError) as error:
+                ours.set_exception(BrokenExecutor(f"the scheduler is gone: {error!r}"))
+            except Exception as error:
+                ours.set_exception(error)
+
+        theirs.add_done_callback(settle)
+        ours.add_done_callback(lambda ours: ours.cancelled() and theirs.cancel())
+        return ours
 
     def shutdown(self, wait=True, *, cancel_futures=False):
-        self._executor.shutdown(wait=wait and not cancel_futures)
         self._client.close()

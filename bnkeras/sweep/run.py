@@ -59,8 +59,11 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
         tasks = keyed(runs)
         if executor is None and jobs:
             check_spawnable([run for run, _ in tasks.values()])
-        bar = tqdm(total=len(tasks), unit="run", disable=not progress)
-        with contextlib.closing(Store(out, tasks)) as store, bar, _entered(executor, jobs) as executor:
+        with (
+            contextlib.closing(Store(out, tasks)) as store,
+            tqdm(total=len(tasks), unit="run", disable=not progress) as bar,
+            _entered(executor, jobs) as executor,
+        ):
             return _Sweep(tasks, store, bar).complete(executor, max(jobs, 1))
 
 

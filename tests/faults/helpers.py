@@ -13,6 +13,7 @@ from toy_runs import Toy, events, starts
 from bnkeras import sweep
 
 RUNS, PAUSE, JOBS = 24, 0.05, 2
+KEPT = "what is saved stays, the same call trains the rest"
 
 
 def log(folder):

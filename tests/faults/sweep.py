@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import toy_cluster
-from faults import helpers
+from faults import cluster, helpers
 from faults.damages import DAMAGES
-from faults.helpers import JOBS, PAUSE, RUNS, check, completes, log, one_line, run_all, runs, saved, wait_for
+from faults.helpers import JOBS, KEPT, PAUSE, RUNS, check, completes, log, one_line, run_all, runs, saved, wait_for
 from toy_runs import Toy, events, starts
-
-from bnkeras import sweep
 
 CHILD = f"""
 import signal, sys
@@ -42,13 +38,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(130)
-"""
-KILLER = """
-import os, signal, sys, time
-from toy_runs import events, starts
-while len(events(sys.argv[1])) < 10:
-    time.sleep(0.01)
-os.kill(int(sys.argv[2]) or starts(sys.argv[1])[-1][2], signal.SIGKILL)
 """
 
 
@@ -78,6 +67,18 @@ def signals(number, times, code, after=0, delay=0.0):
         return f"exit code {code}, {completes(folder)}"
 
     return fault
+
+
+def killed_five_times(folder):
+    for times in range(5):
+        process = child(folder)
+        before = len(events(log(folder)))
+        wait_for(lambda before=before, times=times: len(events(log(folder))) > before + 2 * times)
+        process.kill()
+        check(process.communicate(timeout=60)[1] == "", "it said something")
+        helpers.workers_gone(folder)
+    check(len(starts(log(folder))) <= RUNS + 5 * JOBS, "more was trained again than what was in flight")
+    return completes(folder, lost=5 * JOBS)
 
 
 def damage(name):
@@ -165,71 +166,12 @@ def shared_folder(folder):
     return completes(folder)
 
 
-def refused(address):
-    def fault(folder):
-        begin = time.perf_counter()
-        words = one_line(sweep.ClusterError, lambda: sweep.cluster_executor(address))
-        check(time.perf_counter() - begin < 10, "it took more than ten seconds")
-        return words
-
-    return fault
-
-
-def silent_server(folder):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return refused(f"tcp://127.0.0.1:{server.getsockname()[1]}")(folder)
-
-
-def without_distributed(folder):
-    code = (
-        "import sys; sys.modules['distributed'] = None; from bnkeras import sweep; sweep.cluster_executor('tcp://x:1')"
-    )
-    error = helpers.python(code, stderr=subprocess.PIPE).communicate(timeout=60)[1].splitlines()[-1]
-    check("bnkeras.sweep.cluster.ClusterError: " in error, error)
-    return error.split(": ", 1)[1]
-
-
-def different_worker(code):
-    def fault(folder):
-        with toy_cluster.cluster(folder / "cluster", workers=1) as cluster:
-            cluster.add_worker(toy_cluster.start_with(folder / "site", code))
-            return refused(cluster.address)(folder)
-
-    return fault
-
-
-def late_worker(folder):
-    with toy_cluster.cluster(folder / "cluster", workers=1) as cluster:
-        executor = sweep.cluster_executor(cluster.address)
-        cluster.add_worker()
-        with executor:
-            run_all(runs(folder), folder, executor=executor, jobs=None)
-    check(len({pid for _, _, pid in events(log(folder))}) == 2, "it got no runs")
-    return completes(folder)
-
-
-def killed_on_cluster(scheduler):
-    def fault(folder):
-        with toy_cluster.cluster(folder / "cluster") as cluster, sweep.cluster_executor(cluster.address) as executor:
-            killer = helpers.python(KILLER, log(folder), cluster.scheduler.pid if scheduler else 0)
-            try:
-                run_all(runs(folder), folder, executor=executor, jobs=None)
-                words = "the sweep went on"
-            except RuntimeError as error:
-                words = str(error)
-            check(killer.wait(30) == 0, "nothing was killed")
-        # What ends after the scheduler has nobody to report to: it cannot be kept.
-        return f"{words}; {completes(folder, lost=RUNS if scheduler else 0)}"
-
-    return fault
-
-
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
-KEPT = "what is saved stays, the same call trains the rest"
 CTRL_C = f"exit code 130, {KEPT}"
 FULL = "one line, all that ended is kept"
 FAULTS = {
     **{f"kill at {n}": (KEPT, signals(KILL, 1, -KILL, after=n)) for n in (1, 2, 3, 5, 8, 13, 21, 30, 38, 46)},
+    "killed five times": (KEPT, killed_five_times),
     **{f"TERM at {n}": (KEPT, signals(TERM, 1, -TERM, after=n)) for n in (1, 20)},
     **{f"HUP at {n}": (KEPT, signals(HUP, 1, -HUP, after=n)) for n in (1, 20)},
     **{f"Ctrl-C at 20, {n} times": (CTRL_C, signals(INT, n, 130, after=20)) for n in (1, 2, 5)},
@@ -244,16 +186,7 @@ FAULTS = {
     "dying worker": ("no other run is harmed", worker_dies),
     "1000 jobs": ("no more workers than cores", thousand_jobs),
     "three sweeps, one folder": ("each run trained once", shared_folder),
-    "cluster: nobody there": ("one line", refused("tcp://127.0.0.1:9")),
-    "cluster: no such host": ("one line", refused("tcp://no.such.host.invalid:8786")),
-    "cluster: no address": ("one line", refused("")),
-    "cluster: silent server": ("one line", silent_server),
-    "cluster: distributed missing": ("one line", without_distributed),
-    "cluster: worker without bnkeras": ("one line that names it", different_worker(toy_cluster.NO_BNKERAS)),
-    "cluster: worker with another Keras": ("one line that names it", different_worker(toy_cluster.OLD_KERAS)),
-    "cluster: late worker": ("it takes part", late_worker),
-    "cluster: killed worker": (KEPT, killed_on_cluster(scheduler=False)),
-    "cluster: killed scheduler": (KEPT, killed_on_cluster(scheduler=True)),
+    **cluster.FAULTS,
 }
 
 
