@@ -108,5 +108,5 @@ def test_protocol_in_force():
 def test_published_results_name_their_origin():
     for path in results.folder().glob("*/*/about.json"):
         about = json.loads(path.read_text())
-        assert {"started", "protocol", "date", "runs", "seconds", "data", "environments"} <= set(about)
+        assert {"started", "protocol", "runs", "seconds", "data", "environments"} <= set(about)
         assert all(len(entry["sha256"]) == 64 and entry["source"] for entry in about["data"].values())
