@@ -93,7 +93,7 @@ def test_missing_results(tmp_path):
     with pytest.raises(ResultsError, match="scale=None"):
         results.read("study", source=tmp_path)
     results.publish(made_up(), tmp_path)
-    with pytest.raises(ResultsError, match="scale='paper'.*'quick'"):
+    with pytest.raises(ResultsError, match=r"scale='paper'.*'quick'"):
         results.read("study", "paper", tmp_path)
 
 

@@ -4,7 +4,6 @@ import functools
 
 from bnkeras.layers import BatchNormLayer
 from bnkeras.statistics import estimate_population_statistics
-
 from bnkeras.training.evaluation import logits
 
 NONE = "none"
