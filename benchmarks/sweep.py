@@ -26,7 +26,7 @@ from pathlib import Path
 from figures import figure, write
 
 from bnkeras import sweep
-from bnkeras.sweep.execute import available_cores
+from bnkeras.sweep.environment import available_cores
 
 BATCH_SIZES = (4, 8, 32, 128, 512)
 EPOCHS = 3
@@ -87,7 +87,7 @@ class Run:
     seed: int = 0
 
     def train(self):
-        from bnkeras.studies._common import start_keras
+        from bnkeras.sweep import start_keras
 
         start_keras()
         from bnkeras import training
@@ -142,7 +142,7 @@ def timed(side, data, epochs):
 def available_data():
     from bnkeras import datasets
 
-    return "mnist" if (datasets.data_folder() / "mnist.npz").exists() else "digits"
+    return "mnist" if (datasets.data_folder() / "mnist.npz").exists() else "mnist_sample"
 
 
 def compare(data, epochs):
@@ -192,7 +192,7 @@ def figures(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write the result to")
-    parser.add_argument("--data", choices=("mnist", "digits"), help="default: mnist where there is a copy")
+    parser.add_argument("--data", choices=("mnist", "mnist_sample"), help="default: mnist where there is a copy")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of every run; default: %(default)s")
     parser.add_argument(
         "--side", choices=("plain_loop", "our_sweep"), help="run one side only and write its accuracies to the file"

@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from bnkeras import results, studies
+from bnkeras import studies
+from bnkeras.evidence import results
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +30,11 @@ def parser():
     run.add_argument("--out", type=Path, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
     run.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, such as tcp://host:8786")
     run.add_argument("--publish", action="store_true", help=f"write the tables to {results.folder().name}/ as well")
-    commands.add_parser("report", help="verdicts of all published results")
+    run.add_argument(
+        "--until-settled", action="store_true", help="add seeds until every headline's interval is narrow enough"
+    )
+    report = commands.add_parser("report", help="the verdicts of all published results, one line a claim")
+    report.add_argument("--all", action="store_true", help="what else was explored as well")
     return top
 
 
@@ -50,7 +55,7 @@ def main(argv=None):
     arguments = parser().parse_args(argv)
     try:
         {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments)
-    except (DataError, OSError) as error:
+    except (DataError, results.ResultsError, OSError) as error:
         return _fail(error, 2)
     except RuntimeError as error:
         return _fail(error, 1)
@@ -78,25 +83,38 @@ def list_studies(arguments):
 
 def run_study(arguments):
     """Train the runs of a study, judge its claims, draw its figures and, if asked, publish its tables."""
-    from bnkeras import claims, report, sweep
+    from bnkeras.evidence import claims, report
 
-    study, start = studies.get(arguments.study), time.perf_counter()
+    study = studies.get(arguments.study)
     if arguments.scale not in study.SCALES:
         sys.exit(_fail(f"{arguments.study} has no scale {arguments.scale!r}, only {', '.join(study.SCALES)}", 2))
-    runs = study.runs(arguments.scale)
-    data = _load_early({run.data for run in runs})
-    executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
-    records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
-    tables = sweep.tables(records, on_failed="raise")
-    tables = {name: table.assign(scale=arguments.scale) for name, table in tables.items()}
-    print(f"\n{report.heading(arguments.study, arguments.scale, tables)}")
-    print(report.text(report.verdict_table(claims.judge(study, tables))))
-    for path in _save_figures(study.figures(tables), arguments.out / arguments.study / arguments.scale):
+    found = _trained(study, arguments)
+    print(f"\n{report.heading(found)}")
+    print(report.text(report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))))
+    for path in _save_figures(study.figures(found), arguments.out / arguments.study / arguments.scale):
         print(f"figure: {path}")
     if arguments.publish:
-        about = _about(records, data, time.perf_counter() - start)
-        for path in results.publish(results.Results(arguments.study, arguments.scale, tables, about)):
+        for path in results.publish(found):
             print(f"published: {path}")
+
+
+def _trained(study, arguments):
+    """The results of a study, with as many seeds as its headlines need where that was asked for."""
+    from bnkeras import sweep
+    from bnkeras.evidence import claims, seeds
+
+    counts, start = {}, time.perf_counter()
+    while True:
+        runs = study.runs(arguments.scale, counts)
+        data = _load_early({run.data for run in runs})
+        executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
+        records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
+        tables = sweep.tables(records, on_failed="raise")
+        about = _about(records, data, time.perf_counter() - start)
+        verdicts = claims.judge(study.CLAIMS, tables)
+        counts = seeds.more_seeds(verdicts, counts, getattr(study, "CAP", seeds.CAP))
+        if not arguments.until_settled or counts is None:
+            return results.Results(arguments.study, arguments.scale, tables, about)
 
 
 def _load_early(names):
@@ -107,12 +125,13 @@ def _load_early(names):
 
 
 def _about(records, data, seconds):
-    training = sum(record["seconds"]["total"] for record in records)
     wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
+    started = min(record["started"] for record in records)
     return {
-        "date": datetime.date.today().isoformat(),
+        "started": started,
+        "protocol": results.protocol(started),
         "runs": len(records),
-        "seconds": {"wall": round(wall, 1), "all runs": round(training, 1)},
+        "seconds": {"wall": round(wall, 1), "all runs": round(sum(record["seconds"] for record in records), 1)},
         "data": data,
         "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],
     }
@@ -121,7 +140,7 @@ def _about(records, data, seconds):
 def _busy(records):
     """Seconds in which at least one of the runs was being trained."""
     total = end = 0.0
-    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]["total"]) for r in records)
+    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]) for r in records)
     for start, seconds in sorted(starts):
         total += max(start + seconds - max(start, end), 0.0)
         end = max(end, start + seconds)
@@ -140,15 +159,19 @@ def _save_figures(figures, folder):
 
 
 def print_report(arguments):
-    """Print the verdicts of all published results, each study at its largest scale."""
-    from bnkeras import report
+    """Print the verdicts of all published results, one line a claim, and with `--all` what else was explored."""
+    from bnkeras.evidence import claims, report
 
-    found = list(report.published())
-    for result, verdicts in found:
-        print(report.heading(result.study, result.scale, result.tables))
-        print(f"\n{report.text(report.verdict_table(verdicts))}\n")
+    found = list(studies.published())
     if not found:
         print(f"nothing is published in {results.folder()}")
+        return
+    print(report.text(report.headline_table(studies.headlines())))
+    for result in found:
+        print(f"\n{report.heading(result)}")
+        if arguments.all:
+            explored = claims.explore(studies.get(result.study).CLAIMS, result.tables)
+            print(report.text(report.explored_table(explored)))
 
 
 if __name__ == "__main__":

@@ -1,96 +1,150 @@
+"""The rule of verdicts on made-up effects, and what a claim must have."""
+
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
-from bnkeras import claims
-from bnkeras.claims import Claim, judge, verdict
-
-ABOUT = {"paper": "a-paper", "sentence": "It helps.", "reported": "figure", "measure": "gain"}
+from bnkeras.evidence import claims, report, seeds, words
+from bnkeras.evidence.claims import ABOVE, NONE, NOT_ABOVE, Claim, Measure, explore, judge
 
 
-class Study:
-    def __init__(self, *study_claims):
-        self.CLAIMS = study_claims
+def measure(effects=(), smallest=1.0, side=ABOVE, **options):
+    series = effects if isinstance(effects, (pd.Series, pd.DataFrame)) else around(effects)
+    return Measure("gain", lambda tables: series, "points", smallest, side, **options)
 
 
-def test_interval_is_students_and_matches_scipy():
-    effects = [1.0, 2.0, 4.0, 4.5, 3.0]
-    _, estimate, low, high, seeds = verdict(effects)
-    expected = stats.t.interval(0.95, 4, loc=np.mean(effects), scale=stats.sem(effects))
-    assert estimate == pytest.approx(2.9)
-    assert (low, high) == pytest.approx(expected)
-    assert seeds == 5
+def around(values):
+    """Ten effects in [low, high] whose interval lies within it, or the effects given."""
+    return pd.Series(np.asarray(values, float), pd.RangeIndex(len(values), name="seed"))
 
 
-def test_three_effects_by_hand():
-    # mean 2, standard deviation 1, t(0.975, 2) = 4.302653: half width 4.302653 / sqrt(3) = 2.484138
-    assert verdict([1, 2, 3])[1:] == pytest.approx((2, -0.484138, 4.484138, 3), abs=1e-6)
+def claim(headline, **options):
+    return Claim("X1", "a-paper", "It helps.", "figure", headline, **options)
 
 
-@pytest.mark.parametrize(
-    ("effects", "word"),
-    [
-        ([1.0, 1.1, 0.9], claims.REPRODUCED),
-        ([-1.0, -1.1, -0.9], claims.CONTRADICTED),
-        ([1.0, -1.0, 0.5], claims.INCONCLUSIVE),
-        ([1.0, 1.1], claims.NOT_ENOUGH_RUNS),
-        ([], claims.NOT_ENOUGH_RUNS),
-        ([2.0, 2.0, 2.0], claims.REPRODUCED),
-        ([0.0, 0.0, 0.0], claims.INCONCLUSIVE),
-    ],
-)
-def test_claim_of_a_difference(effects, word):
-    assert verdict(effects)[0] == word
+def spread(low, high):
+    """Effects whose 95 % interval is [low, high]."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    shape = np.array([-1.0, 1.0] * 5)
+    return around(middle + shape * half / (2.262157163 * shape.std(ddof=1) / np.sqrt(10)))
 
 
 @pytest.mark.parametrize(
-    ("effects", "word"),
+    ("side", "low", "high", "word"),
     [
-        ([0.01, -0.01, 0.0], claims.REPRODUCED),
-        ([0.5, 0.51, 0.49], claims.CONTRADICTED),
-        ([-0.5, -0.51, -0.49], claims.CONTRADICTED),
-        ([0.09, 0.11, 0.1], claims.INCONCLUSIVE),
-        ([0.0, 0.0], claims.NOT_ENOUGH_RUNS),
+        (ABOVE, 0.1, 2.0, claims.REPRODUCED),
+        (ABOVE, -2.0, -0.1, claims.CONTRADICTED),
+        (ABOVE, -0.9, 0.9, claims.NO_DIFFERENCE),
+        (ABOVE, 0.1, 0.9, claims.NO_DIFFERENCE),
+        (ABOVE, -0.5, 1.5, claims.INCONCLUSIVE),
+        (NONE, -0.9, 0.9, claims.REPRODUCED),
+        (NONE, 1.1, 2.0, claims.CONTRADICTED),
+        (NONE, -2.0, -1.1, claims.CONTRADICTED),
+        (NONE, 0.5, 1.5, claims.INCONCLUSIVE),
+        (NOT_ABOVE, -5.0, 0.9, claims.REPRODUCED),
+        (NOT_ABOVE, 0.5, 2.0, claims.CONTRADICTED),
+        (NOT_ABOVE, -0.5, 1.5, claims.INCONCLUSIVE),
     ],
 )
-def test_claim_of_no_difference(effects, word):
-    assert verdict(effects, margin=0.1)[0] == word
+def test_the_rule(side, low, high, word):
+    row = judge([claim(measure(spread(low, high), side=side))], {}).iloc[0]
+    assert (row.low, row.high) == pytest.approx((low, high))
+    assert row.verdict == word
 
 
-def test_a_diverged_seed_does_not_count():
-    assert verdict([1.0, 1.1, np.nan])[0] == claims.NOT_ENOUGH_RUNS
-    assert verdict([1.0, 1.1, 0.9, np.inf])[4] == 3
+def test_a_half_width_of_half_d_leaves_no_difference_inconclusive():
+    for middle in np.linspace(-3, 3, 61):
+        effects = spread(middle - 0.4999, middle + 0.4999)
+        assert judge([claim(measure(effects))], {}).verdict[0] != claims.INCONCLUSIVE
 
 
-def test_a_verdict_per_condition_in_the_order_given():
-    index = pd.MultiIndex.from_product([["slow", "fast"], [0, 1, 2]], names=["condition", "seed"])
-    effects = pd.Series([-1.0, -1.1, -0.9, 1.0, 1.1, 0.9], index=index)
-    table = judge(Study(Claim(id="X1", effect=lambda tables: effects, **ABOUT)), {})
-    assert table.condition.tolist() == ["slow", "fast"]
-    assert table.verdict.tolist() == [claims.CONTRADICTED, claims.REPRODUCED]
-    assert table.effect.tolist() == pytest.approx([-1, 1])
+def test_fewer_seeds_than_the_interval_needs():
+    row = judge([claim(measure([1.0] * 9))], {}).iloc[0]
+    assert (row.verdict, row.seeds) == (claims.NOT_ENOUGH_RUNS, 9)
 
 
-def test_effects_come_from_the_tables():
-    table = pd.DataFrame({"seed": [0, 1, 2], "gain": [1.0, 1.2, 0.8]})
-    claim = Claim(id="X1", effect=lambda tables: tables["epochs"].set_index("seed").gain, **ABOUT)
-    row = judge(Study(claim), {"epochs": table}).iloc[0]
-    assert (row.id, row.condition, row.verdict, row.seeds, row.measure) == ("X1", "", claims.REPRODUCED, 3, "gain")
+def test_words_where_settings_are_unknown_and_for_open_questions():
+    for options, words_ in (
+        ({"unknown": "learning rate"}, ("reproduced here", "not reproduced here")),
+        ({"plain": ("A is ahead.", "Alike.", "B is ahead."), "open": True}, ("A is ahead", "B is ahead")),
+    ):
+        found = [judge([claim(measure(spread(*at)), **options)], {}).verdict[0] for at in ((1, 2), (-2, -1))]
+        assert tuple(found) == words_
 
 
-def test_an_identity_holds_exactly():
-    row = judge(Study(Claim(id="X2", proof="tests/test_x.py::test_y", **ABOUT)), {}).iloc[0]
+def test_an_identity_is_proved_by_its_test():
+    row = judge([claim(None, proof="tests/test_x.py::test_it")], {}).iloc[0]
     assert row.verdict == claims.HOLDS_EXACTLY
-    assert row.seeds == 0
+    table = report.headline_table(
+        judge([claim(None, proof="tests/test_x.py::test_it"), claim(measure(spread(1, 2)))], {})
+    )
+    assert table.headline.tolist() == ["tests/test_x.py::test_it", "gain, points"]
 
 
-@pytest.mark.parametrize("margin", [0, -0.1, float("nan")])
-def test_bad_margin(margin):
-    with pytest.raises(ValueError, match=r"X3: margin must be positive, got"):
-        Claim(id="X3", effect=lambda tables: None, margin=margin, **ABOUT)
+@pytest.mark.parametrize(
+    ("headline", "error", "match"),
+    [
+        (None, TypeError, "X1.*None"),
+        ((measure(), measure()), TypeError, "X1.*one Measure"),
+        (measure(smallest=None), ValueError, "X1.*`smallest`"),
+    ],
+)
+def test_a_claim_needs_one_headline_with_its_smallest_effect(headline, error, match):
+    with pytest.raises(error, match=match):
+        claim(headline)
 
 
-def test_effect_or_proof():
-    with pytest.raises(ValueError, match="either an effect or a proof"):
-        Claim(id="X4", **ABOUT)
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"smallest": 0.0}, "smallest=0.0"), ({"smallest": -1.0}, "smallest=-1.0"), ({"side": "below"}, "'below'")],
+)
+def test_bad_measures(options, match):
+    with pytest.raises(ValueError, match=match):
+        measure(**options)
+    with pytest.raises(ValueError, match="unit='furlongs'"):
+        dataclasses.replace(measure(), unit="furlongs")
+
+
+def test_explored_measures_have_a_row_a_condition_in_the_order_given():
+    index = pd.MultiIndex.from_product(
+        [[0.3, 0.1], [False, True], range(10)], names=["learning_rate", "augment", "seed"]
+    )
+    effects = pd.Series(np.repeat([1.0, 2.0, 3.0, 4.0], 10), index)
+    rows = explore([claim(measure(spread(1, 2)), explored=(measure(effects),))], {})
+    assert rows.condition.tolist()[1:] == [
+        {"learning_rate": r, "augment": a} for r in (0.3, 0.1) for a in (False, True)
+    ]
+    assert rows.effect.tolist()[1:] == [1, 2, 3, 4]
+    table = report.explored_table(rows)
+    assert table.condition.tolist() == [
+        "learning rate 0.3",
+        "learning rate 0.3, augmented",
+        "learning rate 0.1",
+        "learning rate 0.1, augmented",
+    ]
+
+
+def test_holms_correction_by_hand():
+    table = pd.DataFrame({"p": [0.01, 0.04, 0.03, np.nan]})
+    assert report.corrected(table).p_holm[:3].tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_more_seeds_until_the_interval_is_narrow_whatever_its_sign():
+    narrow, wide = claim(measure(spread(-0.5, 0.49))), claim(measure(spread(5, 7)))
+    narrow, wide = (dataclasses.replace(c, id=i) for c, i in ((narrow, "N"), (wide, "W")))
+    verdicts = judge([narrow, wide], {})
+    assert seeds.more_seeds(verdicts, {}) == {"W": 20}
+    assert seeds.more_seeds(verdicts, {"W": 55}) == {"W": 60}
+    assert seeds.more_seeds(verdicts, {"W": 60}) is None
+    assert list(seeds.headline_seeds([narrow, wide], {"W": 20})) == list(range(100, 120))
+    assert list(seeds.headline_seeds(["N"], {"W": 20})) == list(range(100, 110))
+
+
+def test_labels():
+    assert (
+        words.labels({"normalization": "bn", "learning_rate": 0.5, "augment": False})
+        == "batch normalization, learning rate 0.5"
+    )
+    assert words.label("placement", "block 3") == "block 3"

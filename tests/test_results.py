@@ -1,67 +1,112 @@
+"""Published results: what is written is read, and what was damaged is named."""
+
 import json
 
 import pandas as pd
 import pytest
 
-from bnkeras import results
-from bnkeras.results import Results
+from bnkeras.evidence import results
+from bnkeras.evidence.results import Results, ResultsError
 
 
-def made_up(scale="quick", accuracy=0.5, study="study"):
-    epochs = pd.DataFrame({"seed": [0, 1], "epoch": [1, 1], "test_accuracy": [accuracy, 0.25]})
-    curve = pd.DataFrame({"seed": [0, 0], "fpr": [0.0, 1.0]})
-    return Results(study, scale, {"epochs": epochs, "roc": curve}, {"runs": 2})
+def made_up(scale="quick", value=0.5):
+    epochs = pd.DataFrame({"seed": [0, 1], "epoch": [1, 1], "test_accuracy": [value, 0.25], "source": ["made up"] * 2})
+    roc = pd.DataFrame({"seed": [0], "class": ["a"], "fpr": [0.1]})
+    return Results("study", scale, {"epochs": epochs, "roc": roc}, {"runs": 2})
 
 
-def test_what_is_published_reads_back(tmp_path):
-    paths = results.publish(made_up(), tmp_path)
-    assert [path.name for path in paths] == ["study.csv", "study.roc.csv", "study.json"]
+def files(folder):
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
+    )
+
+
+def test_round_trip(tmp_path):
+    results.publish(made_up(), tmp_path)
     found = results.read("study", source=tmp_path)
-    assert found.about == {"runs": 2}
-    assert set(found.tables) == {"epochs", "roc"}
-    pd.testing.assert_frame_equal(found.tables["epochs"].drop(columns="scale"), made_up().tables["epochs"])
-    assert set(found.tables["epochs"].scale) == {"quick"}
+    assert (found.study, found.scale, found.about) == ("study", "quick", {"runs": 2})
+    for name, table in made_up().tables.items():
+        pd.testing.assert_frame_equal(found.tables[name], table)
+    assert files(tmp_path) == [f"study/quick/{name}" for name in ("about.json", "epochs.csv", "roc.csv")]
 
 
-def test_publishing_replaces_the_same_scale_and_keeps_the_others(tmp_path):
-    results.publish(made_up("quick", 0.5), tmp_path)
-    results.publish(made_up("laptop", 0.75), tmp_path)
-    results.publish(made_up("quick", 0.625), tmp_path)
-    assert results.scales("study", tmp_path) == ["quick", "laptop"]
-    assert results.read("study", "quick", tmp_path).tables["epochs"].test_accuracy[0] == 0.625
-    assert results.read("study", source=tmp_path).tables["epochs"].test_accuracy[0] == 0.75
-    assert len(pd.read_csv(tmp_path / "study.csv")) == 4
-
-
-def test_a_study_whose_name_begins_like_another_is_kept_apart(tmp_path):
-    results.publish(made_up(study="bn"), tmp_path)
-    results.publish(made_up(study="bn_effects"), tmp_path)
-    assert set(results.read("bn", source=tmp_path).tables) == {"epochs", "roc"}
-
-
-def test_the_largest_scale_is_read_first(tmp_path):
-    for scale in ("paper", "quick", "laptop"):
+def test_scales_stand_side_by_side_and_the_largest_is_read(tmp_path):
+    for scale in ("paper", "quick"):
         results.publish(made_up(scale), tmp_path)
+    results.publish(made_up("quick", value=0.75), tmp_path)
+    assert results.scales("study", tmp_path) == ["quick", "paper"]
     assert results.read("study", source=tmp_path).scale == "paper"
+    assert results.read("study", "quick", tmp_path).tables["epochs"].test_accuracy[0] == 0.75
 
 
-def test_nothing_published(tmp_path):
+def test_a_table_that_is_no_more_goes(tmp_path):
+    results.publish(made_up(), tmp_path)
+    fewer = made_up()
+    del fewer.tables["roc"]
+    results.publish(fewer, tmp_path)
+    assert list(results.read("study", source=tmp_path).tables) == ["epochs"]
+
+
+def test_a_full_disk_leaves_the_old_results_and_no_scratch(tmp_path, monkeypatch):
+    results.publish(made_up(), tmp_path)
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="No space left"):
+        results.publish(made_up(value=0.75), tmp_path)
+    monkeypatch.undo()
+    assert results.read("study", source=tmp_path).tables["epochs"].test_accuracy[0] == 0.5
+    assert len(files(tmp_path)) == 3
+
+
+def test_a_publication_killed_between_two_renames_is_set_right(tmp_path):
+    results.publish(made_up(), tmp_path)
+    (tmp_path / "study" / "quick").rename(tmp_path / "study" / ".quick.old")
+    assert results.scales("study", tmp_path) == ["quick"]
+    assert results.read("study", source=tmp_path).tables["epochs"].test_accuracy[0] == 0.5
+    results.publish(made_up("paper"), tmp_path)
+    assert results.read("study", "quick", tmp_path).about == {"runs": 2}
+
+
+@pytest.mark.parametrize("name", ["epochs.csv", "roc.csv", "about.json"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "edited", "missing", "folder"])
+def test_damaged_files_are_named(tmp_path, name, damage):
+    results.publish(made_up(), tmp_path)
+    path = tmp_path / "study" / "quick" / name
+    content = path.read_text()
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "missing":
+        path.write_text(
+            {"empty": "", "truncated": content[: len(content) // 2], "edited": content.replace("0", "1")}[damage]
+        )
+    with pytest.raises(ResultsError, match=name) as caught:
+        results.read("study", source=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_results(tmp_path):
     assert results.scales("study", tmp_path) == []
-    with pytest.raises(FileNotFoundError, match="no results of 'study' at scale 'any'"):
+    with pytest.raises(ResultsError, match="scale=None"):
         results.read("study", source=tmp_path)
     results.publish(made_up(), tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"scale 'paper', only \['quick'\]"):
+    with pytest.raises(ResultsError, match=r"scale='paper'.*'quick'"):
         results.read("study", "paper", tmp_path)
 
 
-def test_no_partial_file_is_left(tmp_path):
-    results.publish(made_up(), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.csv", "study.json", "study.roc.csv"]
-    assert json.loads((tmp_path / "study.json").read_text()) == {"quick": {"runs": 2}}
+def test_protocol_in_force():
+    found = results.protocol("2090-01-01T00:00:00+00:00")
+    if found is None:
+        pytest.skip("no history of protocol.md here")
+    assert len(found["commit"]) == 40
+    assert results.protocol("2000-01-01T00:00:00+00:00") is None
 
 
-def test_published_results_of_the_repository_name_their_origin():
-    for path in results.folder().glob("*.json"):
-        for about in json.loads(path.read_text()).values():
-            assert {"date", "runs", "seconds", "data", "environments"} <= set(about)
-            assert all(len(entry["sha256"]) == 64 and entry["source"] for entry in about["data"].values())
+def test_published_results_name_their_origin():
+    for path in results.folder().glob("*/*/about.json"):
+        about = json.loads(path.read_text())
+        assert {"started", "protocol", "runs", "seconds", "data", "environments"} <= set(about)
+        assert all(len(entry["sha256"]) == 64 and entry["source"] for entry in about["data"].values())

@@ -117,3 +117,15 @@ def test_quantization_is_refused():
     layer.build((None, 4))
     with pytest.raises(NotImplementedError, match="cannot be quantized"):
         layer.quantize("int8")
+
+
+def test_scale_is_the_standard_deviation_of_the_kernel_in_use():
+    x = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+    plain, scaled = WSDense(3, use_bias=False), WSDense(3, use_bias=False, scale=0.05)
+    y = plain(x)
+    scaled.build(x.shape)
+    scaled.set_weights(plain.get_weights())
+    np.testing.assert_allclose(scaled(x), 0.05 * np.asarray(y), rtol=1e-5)
+    assert WSDense.from_config(scaled.get_config()).scale == 0.05
+    with pytest.raises(ValueError, match="scale=0"):
+        WSDense(3, scale=0)

@@ -3,6 +3,7 @@
 Nine features (refractive index and the weight percent of eight oxides) tell seven kinds of glass apart.
 """
 
+import functools
 import os
 
 import numpy as np
@@ -20,7 +21,6 @@ CLASS_NAMES = (
     "tableware",
     "headlamps",
 )
-ROWS = 137_781
 # Made anew by OpenML's published recipe; OpenML's own rows are others.
 REGENERATED_SHA256 = "32ebed3be64df0d7d6f11c1de8a976de2d5952b3c9d49d709870889c2f6f931f"
 KEYS = ("x", "y", "feature_names", "class_names")
@@ -29,54 +29,44 @@ KEYS = ("x", "y", "feature_names", "class_names")
 def load(folder):
     """Load `<folder>/bng_glass.npz`, downloading and caching OpenML data set 265 where it is missing.
 
-    `source` says which data it is: a file whose checksum is `REGENERATED_SHA256` is "BNG(glass), regenerated", one
-    that `load` has downloaded is "BNG(glass), OpenML 265", any other is the user's own.
+    `source` says which data it is: "BNG(glass), regenerated", "BNG(glass), OpenML 265", or the user's own.
     """
-    known = {REGENERATED_SHA256: f"BNG(glass), regenerated, {ROWS:,} rows"}
-    arrays, source, _ = cache.load_stamped(folder / "bng_glass.npz", KEYS, known, "BNG(glass)", _download, "OpenML")
-    return table(arrays, source)
+    known = {REGENERATED_SHA256: "BNG(glass), regenerated, 137,781 rows"}
+    build = functools.partial(table, "bng_glass")
+    return cache.load(folder / "bng_glass.npz", KEYS, build, known, "BNG(glass)", _download)
 
 
-def table(arrays, source):
+def table(name, arrays, source, sha256):
     """A `TableData` of arrays `x`, `y`, `feature_names`, `class_names`, checked against the names of BNG(glass)."""
     for key, known in (("feature_names", FEATURE_NAMES), ("class_names", CLASS_NAMES)):
-        found = tuple(map(str, arrays[key]))
-        unknown = [name for name in found if name not in known]
-        if unknown:
-            raise common.DataError(f"bng_glass: {key} has the unknown {unknown[0]!r}; known are {', '.join(known)}")
+        found = common.strings(arrays[key], f"{name}: `{key}`")
         if found != known:
-            raise common.DataError(f"bng_glass: {key} must be {', '.join(known)}, got {', '.join(found)}")
-    return common.TableData(
-        name="bng_glass",
-        x=arrays["x"],
-        y=arrays["y"],
-        feature_names=FEATURE_NAMES,
-        class_names=CLASS_NAMES,
-        source=source,
-        sha256=common.arrays_sha256(arrays),
-    )
+            raise common.DataError(f"{name}: `{key}` must be {', '.join(known)}. Received: {', '.join(found[:20])}")
+    return common.TableData(name, arrays["x"], arrays["y"], FEATURE_NAMES, CLASS_NAMES, source, sha256)
 
 
 def _download(folder):
     arrays = _arrays(*_fetch(folder))
-    source = f"BNG(glass), OpenML {OPENML_ID}, {len(arrays['y']):,} rows"
-    table(arrays, source)
-    return arrays, source
+    return arrays, f"BNG(glass), OpenML {OPENML_ID}, {len(arrays['y']):,} rows"
 
 
 def _fetch(folder):
     """The data set as a `DataFrame`, and the name of its target column, by OpenML's own client."""
     import openml
+    import requests
 
     old_cache, old_switch = openml.config._root_cache_directory, os.environ.get("OPENML_SKIP_PARQUET")
+    old_request = requests.Session.request
     try:
-        # The client pickles what it has downloaded, hence a cache of its own; only the ARFF file has a checksum.
+        # The client pickles what it downloads, checks ARFF files alone, and would wait for a host without end.
         openml.config.set_root_cache_directory(folder)
         os.environ["OPENML_SKIP_PARQUET"] = "true"
+        requests.Session.request = functools.partialmethod(old_request, timeout=cache.TIMEOUT)
         dataset = openml.datasets.get_dataset(OPENML_ID, download_data=True)
         frame, *_ = dataset.get_data()
         return frame, dataset.default_target_attribute
     finally:
+        requests.Session.request = old_request
         openml.config.set_root_cache_directory(old_cache)
         os.environ.pop("OPENML_SKIP_PARQUET")
         if old_switch is not None:
@@ -85,17 +75,13 @@ def _fetch(folder):
 
 def _arrays(frame, target):
     """The arrays of a `DataFrame` with the features and a target column of class names."""
-    missing = [name for name in (*FEATURE_NAMES, target) if name not in frame]
-    if missing:
-        raise common.DataError(f"bng_glass: OpenML's table lacks the column {missing[0]!r}; it has {list(frame)}")
     labels = frame[target].astype("object").to_numpy()
-    codes = {name: code for code, name in enumerate(CLASS_NAMES)}
-    for row, label in enumerate(labels):
-        if label not in codes:
-            raise common.DataError(f"bng_glass: row {row} has the unknown class {label!r}; known are {list(codes)}")
+    unknown = [row for row, label in enumerate(labels) if label not in CLASS_NAMES]
+    if unknown:
+        raise common.DataError(f"bng_glass: row {unknown[0]} has the unknown class {labels[unknown[0]]!r}")
     return {
         "x": frame[list(FEATURE_NAMES)].to_numpy("float64"),
-        "y": np.array([codes[label] for label in labels], "uint8"),
+        "y": np.array([CLASS_NAMES.index(label) for label in labels], "uint8"),
         "feature_names": np.array(FEATURE_NAMES),
         "class_names": np.array(CLASS_NAMES),
     }

@@ -31,7 +31,22 @@ def standardize(kernel):
 
 
 class _WeightStandardization:
-    """Mixin for Keras layers with a kernel; the stored kernel stays as it is."""
+    """Mixin for Keras layers with a kernel; the stored kernel stays as it is.
+
+    Args:
+        *args, **kwargs: Those of the Keras layer.
+        scale: Float, factor of the standardized kernel, so its standard deviation. Defaults to `1.0`.
+    """
+
+    def __init__(self, *args, scale=1.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not scale > 0:
+            raise ValueError(f"`scale` must be positive. Received: scale={scale!r}")
+        self.scale = float(scale)
+
+    def get_config(self):
+        """Return the arguments that make this layer."""
+        return super().get_config() | {"scale": self.scale}
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -41,6 +56,9 @@ class _WeightStandardization:
                 f"{type(self).__name__} {self.name!r} has one weight per output, which standardizes to zero. "
                 f"Received: input_shape={tuple(input_shape)}, for a kernel of shape {shape}"
             )
+
+    def _kernel_in_use(self, kernel):
+        return standardize(kernel) * self.scale
 
     def quantize(self, *args, **kwargs):
         """Refuse: Keras's quantized calls would use the kernel as it is stored."""
@@ -53,7 +71,7 @@ class WSDense(_WeightStandardization, keras.layers.Dense):
 
     def call(self, inputs, training=None):
         """Multiply by the standardized kernel, add the bias, apply the activation."""
-        y = ops.matmul(inputs, standardize(self.kernel))
+        y = ops.matmul(inputs, self._kernel_in_use(self.kernel))
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is None else self.activation(y)
@@ -72,7 +90,7 @@ class WSConv1D(_WeightStandardization, keras.layers.Conv1D):
             padding = "valid"
         y = ops.conv(
             inputs,
-            standardize(self.kernel),
+            self._kernel_in_use(self.kernel),
             strides=list(self.strides),
             padding=padding,
             dilation_rate=self.dilation_rate,
@@ -85,7 +103,7 @@ class WSConv1D(_WeightStandardization, keras.layers.Conv1D):
 
 class _WSConv(_WeightStandardization):
     def convolution_op(self, inputs, kernel):
-        return super().convolution_op(inputs, standardize(kernel))
+        return super().convolution_op(inputs, self._kernel_in_use(kernel))
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")

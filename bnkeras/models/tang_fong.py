@@ -2,8 +2,10 @@
 
 import keras
 from keras import layers
+from keras.initializers import GlorotUniform
 
 from bnkeras.layers import BatchNormLayer
+from bnkeras.models.seeds import layer_seeds
 
 # Channels in units of the width, and whether the block pools.
 _MODELS = {
@@ -18,7 +20,7 @@ def block_count(model):
     return len(_MODELS[model])
 
 
-def tang_fong(model=2, input_shape=(64, 64, 3), classes=3, bn_after=(), bn_before_pool=False, width=64):
+def tang_fong(model=2, input_shape=(64, 64, 3), classes=3, bn_after=(), bn_before_pool=False, width=64, seed=None):
     """Build one of the three networks that Tang & Fong compare, with batch normalization where it is wanted.
 
     Blocks in a row, then a dense layer of `8 * width` units with ReLU and a dense layer of logits. With `c = width`:
@@ -39,6 +41,7 @@ def tang_fong(model=2, input_shape=(64, 64, 3), classes=3, bn_after=(), bn_befor
         bn_before_pool: Whether it stands before the pool of its block instead, as in the authors' notebook in blocks
             2 and 4. Defaults to `False`, as in their figure 2.
         width: Integer, channels of the first block. Defaults to `64`.
+        seed: Integer for the weights; `None` for Keras's global seed. Defaults to `None`.
 
     Returns:
         An uncompiled `keras.Model` with layers `conv_1`, `relu_1`, `pool_1`, `bn_1`, ..., `dense`, `logits`.
@@ -51,16 +54,20 @@ def tang_fong(model=2, input_shape=(64, 64, 3), classes=3, bn_after=(), bn_befor
     """
     bn_after = _checked(model, bn_after)
     inputs = x = keras.Input(input_shape, name="inputs")
+    seeds = layer_seeds(seed)
     for number, (channels, pools) in enumerate(_MODELS[model], start=1):
         padding = "same" if number % 2 else "valid"
         if padding == "valid" and min(x.shape[1:3]) < 3:
             raise ValueError(f"`input_shape` is too small for block {number} of model {model}. Received: {input_shape}")
-        x = layers.Conv2D(channels * width, 3, padding=padding, name=f"conv_{number}")(x)
+        x = layers.Conv2D(
+            channels * width, 3, padding=padding, kernel_initializer=GlorotUniform(seeds()), name=f"conv_{number}"
+        )(x)
         for name in _order(model, pools, number in bn_after, bn_before_pool):
             x = _LAYERS[name](f"{name}_{number}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(8 * width, activation="relu", name="dense")(x)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name=f"tang_fong_{model}")
+    x = layers.Dense(8 * width, activation="relu", kernel_initializer=GlorotUniform(seeds()), name="dense")(x)
+    x = layers.Dense(classes, kernel_initializer=GlorotUniform(seeds()), name="logits")(x)
+    return keras.Model(inputs, x, name=f"tang_fong_{model}")
 
 
 _LAYERS = {

@@ -1,16 +1,34 @@
-"""The studies: a module each, with `SCALES`, `runs(scale)`, `CLAIMS` and `figures(tables)`."""
+"""The studies: a package each, with `SCALES`, `Run`, `runs(scale, seeds)`, `CLAIMS` and `figures(results)`."""
 
 import importlib
 import pkgutil
 
+import pandas as pd
+
+from bnkeras.evidence import claims, report, results
+
 
 def names():
     """Names of the studies, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def get(name):
-    """Return the module of a study; raise `ValueError` naming the known ones for an unknown name."""
-    if name not in names():
-        raise ValueError(f"study {name!r} is unknown; known are {', '.join(names())}")
+    """The package of a study; importing it imports neither Keras nor a backend."""
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def published():
+    """Yield the `Results` of every study that has published some, each at its largest scale."""
+    for name in names():
+        if results.scales(name):
+            yield results.read(name)
+
+
+def headlines():
+    """The verdicts of all published headlines, corrected together: a row a claim, with `study` and `scale`."""
+    tables = [
+        claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
+        for found in published()
+    ]
+    return report.corrected(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()

@@ -1,0 +1,38 @@
+"""Effects of claims: differences paired by seed, with the conditions as index levels."""
+
+from bnkeras.evidence.seeds import FIRST
+
+
+def headline(table, **settings):
+    """The rows of a headline's runs: those of its seeds, and of the values of `settings`."""
+    chosen = table.seed >= FIRST
+    for name, value in settings.items():
+        chosen &= table[name] == value
+    return table[chosen]
+
+
+def paired(table, value, contrast, plus, minus, by=()):
+    """Difference of `value` between two levels of the column `contrast`, paired by seed.
+
+    Args:
+        table: `DataFrame` with one row per seed, level and condition.
+        value: Column of the measured value.
+        contrast: Column that tells the two levels apart.
+        plus, minus: The levels; the effect is `value[plus] - value[minus]`.
+        by: Columns whose values make the condition.
+
+    Returns:
+        A Series of effects indexed by `by` and `seed`.
+    """
+    wide = table.pivot_table(index=[*by, "seed"], columns=contrast, values=value, dropna=False, observed=True)
+    return wide[plus] - wide[minus]
+
+
+def last_epoch(table, settings):
+    """The row of the last epoch of every run, a run being told apart by the columns `settings`."""
+    return table.loc[table.groupby(list(settings), sort=False)["epoch"].idxmax()]
+
+
+def at_inference(table, way):
+    """The rows of a way of inference, and those of networks that have only one."""
+    return table[table.inference.isin([way, "none"])]

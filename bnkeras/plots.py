@@ -1,0 +1,201 @@
+"""The panels that the figures of the studies are made of, drawn by seaborn: lines, dots, boxes, heat maps.
+
+Every function takes a tidy table whose columns `x` and `y` are named as their axes should be, and returns the `Figure`.
+A line or a bar is the mean over seeds, a band reaches from the smallest to the largest. Colours follow the
+normalization, are the same in all figures, and are told apart without colour vision too.
+"""
+
+import functools
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from bnkeras.evidence.words import label
+
+_THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", "font_scale": 0.8}
+_KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
+_COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
+KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
+HEIGHT = 2.9  # inches of a panel
+
+
+def _themed(function):
+    @functools.wraps(function)
+    def drawn(*args, **options):
+        with plt.rc_context():
+            sns.set_theme(**_THEME)
+            return function(*args, **options)
+
+    return drawn
+
+
+@_themed
+def lines(
+    table, x, y, *, hue="normalization", caption, title="", log=(), sharey=True, ticks=None, seeds=True, **options
+):
+    """Mean of `y` against `x` with a band over seeds: a line for each level of `hue`.
+
+    Args:
+        table: `DataFrame` with a row per seed and point.
+        x, y: Columns.
+        hue: Column that settles the colour; `style` in `options`, the marker and dashes. Defaults to `"normalization"`.
+        caption: What stands below: settings, scale, data, number of seeds (see `describe`).
+        title: What the figure says. Defaults to `""`.
+        log: Which axes are logarithmic, of `"x"` and `"y"`. Defaults to none.
+        sharey: As in `matplotlib.pyplot.subplots`. Defaults to `True`.
+        ticks: Places of the ticks of `x`. Defaults to `None`, matplotlib's.
+        seeds: Whether to average over seeds; if not, every line of `units` is drawn thin. Defaults to `True`.
+        **options: Further arguments of `seaborn.relplot`: `row`, `col`, `style`, `units`.
+    """
+    mean = {"estimator": "mean", "errorbar": ("pi", 100)} if seeds else {"estimator": None, "linewidth": 0.8}
+    facets = {"sharey": sharey, "sharex": sharey is True or "col"}
+    named = _named(table, hue, options)
+    grid = sns.relplot(**named, **mean, kind="line", x=x, y=y, height=HEIGHT, aspect=1.25, facet_kws=facets)
+    for axis in grid.axes.flat:
+        if "x" in log:
+            axis.set_xscale("log")
+        if "y" in log:
+            axis.set_yscale("log")
+        if ticks is not None:
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+            axis.minorticks_off()
+    return _finish(grid, caption, title)
+
+
+@_themed
+def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **options):
+    """A dot for `y` of each seed and a bar for their mean, at each category `x`; a colour for each level of `hue`."""
+    options = _named(table, hue, options)
+    data = options.pop("data")
+    shared = {"x": x, "y": y, "hue": hue, "palette": options.pop("palette"), "order": list(dict.fromkeys(data[x]))}
+    levels = data[hue].cat.categories
+    facets = {"height": HEIGHT, "aspect": 1.6, "sharey": sharey, "sharex": False} | options
+    facets.pop("hue")
+    grid = sns.catplot(data=data, kind="strip", jitter=False, alpha=0.5, dodge=True, **shared, **facets)
+    bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
+    grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
+    grid.set_axis_labels(x, y)
+    return _finish(grid, caption, title)
+
+
+@_themed
+def boxes(table, x, y, *, caption, title=""):
+    """A box from the lower to the upper quartile of `y` for each `x`, whiskers from the 5th to the 95th percentile."""
+    table = table.assign(**{x: [label(x, value) for value in table[x]]})
+    options = {"whis": (5, 95), "showfliers": False, "hue": x, "palette": KIND_COLORS}
+    grid = sns.catplot(data=table, kind="box", x=x, y=y, height=HEIGHT, aspect=1.6, **options)
+    grid.set(ylim=(0, None), xlabel="")
+    return _finish(grid, caption, title)
+
+
+@_themed
+def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".1f", limits=None, marks=None):
+    """The mean of `value` for each `x` and `y`, written into cells: a panel for each level of `col`.
+
+    Args:
+        table: `DataFrame` with a row per seed and cell.
+        x, y, value, col: Columns.
+        caption, title: See `lines`.
+        centre: Value that is drawn white, with blue above and red below. Defaults to `None`, one scale of colours.
+        fmt: Format of the values. Defaults to `".1f"`.
+        limits: Values at the ends of the colours. Defaults to `None`, those of the means.
+        marks: Function of a panel's rows to those whose cell is framed. Defaults to `None`.
+    """
+    means = table.groupby([col, x, y], sort=False)[value].mean()
+    low, high = limits or (means.min(), means.max())
+    if centre is not None:
+        reach = max(high - centre, centre - low)
+        low, high = centre - reach, centre + reach
+    colors = {"cmap": "cividis" if centre is None else "RdBu", "vmin": low, "vmax": high, "cbar": False}
+
+    def draw(data, color, **_):
+        wide = data.pivot_table(index=y, columns=x, values=value, sort=False).sort_index(axis=1)
+        axis = sns.heatmap(wide, annot=True, fmt=fmt, annot_kws={"size": 8}, **colors)
+        for row in marks(data).itertuples() if marks else ():
+            place = wide.columns.get_loc(getattr(row, x)), wide.index.get_loc(getattr(row, y))
+            axis.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=2))
+
+    data = _named(table, None, {"col": col})["data"]
+    height = max(HEIGHT, 0.4 * table[y].nunique())
+    grid = sns.FacetGrid(data, col=col, height=height, aspect=max(1.2, 0.14 * table[x].nunique()))
+    grid.map_dataframe(draw)
+    grid.set_axis_labels(x, y)
+    return _finish(grid, f"{value}; {caption}", title)
+
+
+@_themed
+def forest(verdicts, *, caption, title=""):
+    """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross."""
+    rows = verdicts[verdicts.low.notna()].iloc[::-1]
+    scale = [row.measure.smallest for row in rows.itertuples()]
+    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * len(rows)), layout="constrained")
+    axis.axvspan(-1, 1, color="0.9", zorder=0)
+    axis.axvline(0, color="0.5", linewidth=1)
+    error = np.abs(np.stack([rows.effect - rows.low, rows.high - rows.effect]) / scale)
+    names = [f"{row.claim.id}  {row.verdict}" for row in rows.itertuples()]
+    axis.errorbar(rows.effect / scale, names, xerr=error, fmt="o", color=KIND_COLORS[label("normalization", "bn")])
+    reported = [(row.claim.reported_effect, name) for row, name in zip(rows.itertuples(), names, strict=True)]
+    shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
+    if shown:
+        axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
+        axis.legend(loc="lower right")
+    axis.set_xscale("symlog", linthresh=2)
+    axis.set_xlabel("effect over the smallest that matters; positive: on the claimed side; grey: too small to matter")
+    return _captioned(figure, caption, title)
+
+
+def _named(table, hue, options):
+    """Arguments of a seaborn function: the table with readable, ordered levels, and the colours of `hue`."""
+    columns = [options[name] for name in ("row", "col", "style", "units") if options.get(name)]
+    named = {}
+    for column in [*columns, hue] if hue else columns:
+        levels = {value: label(column, value) for value in dict.fromkeys(table[column])}
+        named[column] = pd.Categorical(table[column].map(levels), list(dict.fromkeys(levels.values())))
+    result = {**options, "data": table.assign(**named)}
+    if hue:
+        shown = named[hue].categories
+        colors = KIND_COLORS if set(shown) <= set(KIND_COLORS) else _colors(shown)
+        result |= {"hue": hue, "palette": {name: colors[name] for name in shown}}
+    return result
+
+
+def _colors(levels):
+    palette = sns.color_palette("colorblind") if len(levels) <= 5 else sns.color_palette("viridis", len(levels))
+    return dict(zip(levels, palette, strict=False))
+
+
+def _finish(grid, caption, title):
+    """Readable titles of the panels and the legend above them."""
+    for key, axis in grid.axes_dict.items():
+        axis.set_title(", ".join(filter(None, [key] if isinstance(key, str) else key)), fontsize="medium")
+    figure = grid.figure
+    figure.set_layout_engine("constrained")
+    if grid.legend:
+        handles = len(grid.legend.get_texts())
+        sns.move_legend(grid, "outside upper center", ncols=min(handles, 6), title=None, frameon=False)
+    return _captioned(figure, caption, title)
+
+
+def _captioned(figure, caption, title):
+    width = figure.get_figwidth()
+    figure.supxlabel(textwrap.fill(caption, int(width * 14)), fontsize="small", color="0.35")
+    if title:
+        figure.suptitle(textwrap.fill(title, int(width * 11)), fontsize="medium", fontweight="bold")
+    return figure
+
+
+def describe(results, table=None, by=("source",)):
+    """The caption of a figure: scale, data sources and number of seeds, the fewest and the most over `by`.
+
+    Args:
+        results: The `Results` that the figure shows.
+        table: The rows that it shows. Defaults to `None`, those of `epochs`.
+        by: Columns that tell apart what has seeds of its own. Defaults to `("source",)`.
+    """
+    table = results.tables["epochs"] if table is None else table
+    seeds = table.groupby(list(by)).seed.nunique()
+    count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    return f"scale {results.scale}, {', '.join(pd.unique(table.source))}, {count} seeds; bands: smallest to largest"

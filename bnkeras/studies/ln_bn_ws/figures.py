@@ -1,0 +1,62 @@
+"""Figures of the study: all kinds at their chosen rate, WS and BN at small batches, correlated features."""
+
+import pandas as pd
+
+from bnkeras.evidence import report
+from bnkeras.evidence.claims import judge
+from bnkeras.studies.ln_bn_ws.claims import CLAIMS, PLAIN, SMALL, UNSCALED, WAYS, by_features, chosen, points
+
+_KINDS = ["none", "bn", "ln", "ws", UNSCALED, "ws_bn", "gn", "ghost_bn"]
+_AXES = ("batch_size", "test accuracy (%)")
+
+
+def figures(results):
+    """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
+    from bnkeras import plots
+
+    says = report.sentences(judge(CLAIMS, results.tables))
+    caption = f"each kind at the rate that validation chose; {plots.describe(results)}"
+    table = accuracies(results.tables)
+    plain = table[table.features.isin(PLAIN)]
+    pair = plain[plain.normalization.isin(["bn", "ws", "ws_bn"])]
+    options = {"style": "normalization", "row": "inference", "col": "data", "caption": caption, "log": ["x"]}
+    ticks = sorted(plain.batch_size.unique())
+    drawn = {
+        "accuracy": plots.lines(plain, *_AXES, **options, ticks=ticks, title=f"{says['B2']}. {says['B6']}"),
+        "weights": plots.lines(pair, *_AXES, **options, ticks=ticks, title=f"{says['B3']}. {says['B4']}"),
+    }
+    small = pair[pair.batch_size <= SMALL]
+    drawn["small"] = plots.lines(small, *_AXES, **options, ticks=ticks[: small.batch_size.nunique()], title=says["F1"])
+    lead = by_features(results.tables)
+    return drawn | ({"features": _features(plots, results, lead, says["F2"])} if len(lead) else {})
+
+
+def accuracies(tables):
+    """Test accuracy of each kind at its chosen rate and equal epochs: a row per way of inference, size and seed."""
+    wide = pd.concat({way: points(chosen(tables, way)) for way in WAYS}, names=["inference"])
+    wide = wide.reindex(columns=[kind for kind in _KINDS if kind in wide], level="normalization")
+    return wide.stack(["normalization", "batch_size"], future_stack=True).dropna().rename(_AXES[1]).reset_index()
+
+
+def chosen_rates(tables):
+    """The learning rate that validation chose for each kind, a column for each batch size, on images."""
+    rows = chosen(tables)
+    rows = rows[rows.features == PLAIN[0]]
+    return (
+        rows.pivot_table(index="normalization", columns="batch_size", values="learning_rate")
+        .reindex(_KINDS)
+        .dropna(how="all")
+    )
+
+
+def _features(plots, results, lead, title):
+    """Lead of LN over BN for each correlation of the features."""
+    epochs = results.tables["epochs"]
+    epochs = epochs[epochs.features != PLAIN[0]]
+    correlation = epochs.groupby("features")["mean_correlation"].mean().sort_values()
+    words = {level: f"{level}\nmean |correlation| {value:.2f}" for level, value in correlation.items()}
+    value = "accuracy, LN minus BN (points)"
+    lead = lead.rename(value).reset_index()
+    lead["features"] = pd.Categorical(lead.features, correlation.index)
+    lead = lead.sort_values(["batch_size", "features"]).assign(features=lambda table: table.features.map(words))
+    return plots.dots(lead, "features", value, hue="batch_size", caption=plots.describe(results, epochs), title=title)

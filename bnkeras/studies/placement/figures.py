@@ -1,0 +1,138 @@
+"""Figures of the study, and the paper's tables with ours beside them."""
+
+import numpy as np
+import pandas as pd
+
+from bnkeras.evidence import report
+from bnkeras.evidence.claims import judge
+from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.studies.placement.claims import CLAIMS, ENDS, RUN, SINGLE, TABLE_1, TABLE_2, on_faces, summary
+
+ORDER = (ENDS[0], *SINGLE, ENDS[1])
+_FINAL = "final test accuracy (%)"
+_QUANTITIES = {
+    "gradient_norm": "norm of the loss gradient",
+    "std": "standard deviation of activations",
+    "dead": "share of dead units",
+}
+
+
+def figures(results):
+    """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
+    from bnkeras import plots
+
+    says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
+    placed = runs[runs.model == 2]
+    return {
+        "placement": _placement(plots, results, placed, f"{says['T2']}. {says['T3']}"),
+        "learning_rate": _learning_rate(plots, results, on_faces(runs), f"{says['T4']}. {says['T1']}"),
+        "heat_map": _heat_map(plots, results, on_faces(placed)),
+        "convergence": _convergence(plots, results, says["T5"]),
+        "blocks": _blocks(plots, results, on_faces(placed)),
+    }
+
+
+def _in_order(table):
+    return table.sort_values("placement", key=lambda kinds: kinds.map(ORDER.index), kind="stable")
+
+
+def _placement(plots, results, runs, title):
+    runs = runs[runs.learning_rate == runs.learning_rate.min()]
+    variant = np.select(
+        [runs.augment & runs.before_pool, runs.augment], ["augmented, before the pool", "augmented"], "plain"
+    )
+    runs = _in_order(runs.assign(variant=variant)).sort_values("data", ascending=False, kind="stable")
+    runs = runs.rename(columns={"population": _FINAL, "placement": "batch normalization after"})
+    figure = plots.dots(
+        runs,
+        "batch normalization after",
+        _FINAL,
+        hue="variant",
+        col="data",
+        sharey=False,
+        caption=f"population's statistics; crosses: the paper's; {plots.describe(results, runs)}",
+        title=title,
+    )
+    for axis, name in zip(figure.axes, dict.fromkeys(runs.data), strict=True):
+        places = [text.get_text() for text in axis.get_xticklabels()]
+        reported = dict(zip(SINGLE, TABLE_2.get(name, ()), strict=False))
+        axis.plot([places.index(kind) for kind in reported], list(reported.values()), "x", color="black", markersize=8)
+    return figure
+
+
+def _learning_rate(plots, results, runs, title):
+    runs = _in_order(runs[runs.placement.isin(ENDS)]).sort_values("model", kind="stable")
+    long = runs.assign(**{_FINAL: runs.population, "runs stuck (%)": 100.0 * runs.stuck})
+    long = long.melt(["model", "placement", "learning_rate", "seed"], [_FINAL, "runs stuck (%)"], "quantity", "value")
+    rates = sorted(runs.learning_rate.unique())
+    options = {"hue": "placement", "row": "quantity", "col": "model", "log": ["x"], "ticks": rates, "sharey": "row"}
+    caption = f"population's statistics; {plots.describe(results, runs, ('source', 'model'))}"
+    return plots.lines(long, "learning_rate", "value", caption=caption, title=title, **options)
+
+
+def _heat_map(plots, results, runs):
+    ways, keys = ["moving averages", "population"], ["placement", "learning_rate"]
+    long = _in_order(runs).melt(keys, ways, "inference", _FINAL)
+    caption = plots.describe(results, runs)
+    return plots.heat_maps(long, "learning_rate", "placement", _FINAL, col="inference", caption=caption)
+
+
+def _convergence(plots, results, title):
+    epochs = at_inference(headline(results.tables["epochs"]), "population")
+    epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
+    epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
+    long = epochs.rename(columns={"train_accuracy": "training", "test_accuracy": "test"})
+    long = long.melt(["placement", "seed", "epoch"], ["training", "test"], "part", "share")
+    long["accuracy (%)"] = 100 * long.share
+    caption = (
+        f"learning rate {epochs.learning_rate.min():g}, population's statistics; {plots.describe(results, epochs)}"
+    )
+    return plots.lines(long, "epoch", "accuracy (%)", hue="placement", col="part", caption=caption, title=title)
+
+
+def _blocks(plots, results, runs, steps=3):
+    """Gradient norm, spread of activations and dead units at each layer, at some of the steps."""
+    blocks = results.tables["blocks"]
+    every = sorted(blocks.step.unique())
+    shown = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, steps).round().astype(int))]
+    chosen = _in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES)).sort_values("step", kind="stable")
+    chosen["layer"] = chosen.layer.str.replace("relu_", "block ")
+    long = chosen.melt(["placement", "seed", "step", "layer"], list(_QUANTITIES.values()), "quantity", "value")
+    options = {"hue": "placement", "row": "quantity", "col": "step", "sharey": "row"}
+    return plots.lines(long, "layer", "value", caption=plots.describe(results, runs.merge(blocks[RUN])), **options)
+
+
+def beside_table_1(tables):
+    """The paper's table 1 with ours beside it: a row for each of its rows, as text."""
+    runs, rows = summary(tables), []
+    for model, placement, rate, accuracy, stable in TABLE_1:
+        here = on_faces(runs, model=model, placement=placement, learning_rate=rate)
+        rows.append(
+            {
+                "model": str(model),
+                "BN": "yes" if placement == "all" else "no",
+                "learning rate": f"{rate:g}",
+                "reported": f"{accuracy:g}, {'stable' if stable else 'unstable'}",
+                "ours": _mean(here.population),
+                "stable": f"{here.stable.sum()} of {len(here)}",
+                "stuck": f"{here.stuck.sum()} of {len(here)}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def beside_table_2(tables, learning_rate=0.01):
+    """The paper's table 2 with ours beside it: a row for each placement, as text."""
+    runs = summary(tables).query("model == 2 and learning_rate == @learning_rate")
+    rows = {kind: {"BN after": kind} for kind in ORDER}
+    for (name, augment), part in runs.groupby(["data", "augment"], sort=False):
+        reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
+        words = f"{name}, augmented" if augment else name
+        for kind, here in part.groupby("placement"):
+            rows[kind][f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
+            rows[kind] |= {words: _mean(here.population), f"{words}, moving averages": _mean(here["moving averages"])}
+    return pd.DataFrame(rows.values()).fillna("")
+
+
+def _mean(values):
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
