@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import layers_of
 
 
@@ -52,7 +53,7 @@ def is_xla_faster(model, graph, few):
     # `keras.ops.image.affine_transform`, for which XLA has no kernel.
     if "ImageProjectiveTransformV3" in operations:
         return False
-    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+    if has_accelerator():
         return True
     # On a CPU, oneDNN's convolutions in a plain graph are about twice as fast as XLA's.
     if any("Conv" in operation for operation in operations):
