@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import layers_of
+from bnkeras.training._momentum import fused_momentum
 
 
 def compiled_steps(model, data, order, generator, *, training, augment, jit, few, any_size):
@@ -40,7 +41,10 @@ def _one_step(model, training, augment, generator):
         if augment is not None:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             data = keras.utils.pack_x_y_sample_weight(augment(x, generator), y, sample_weight)
-        return model.train_step(data) if training else model.test_step(data)
+        if not training:
+            return model.test_step(data)
+        with fused_momentum(model):
+            return model.train_step(data)
 
     return tf.autograph.experimental.do_not_convert(step)
 

@@ -105,6 +105,9 @@ def fit(
             range, if the arrays differ in length, if `batch_size` exceeds the data, or if `order` is ill-formed or has
             an index out of range.
 
+    Warns:
+        UserWarning: If the model computes in bfloat16 on a device that has to emulate it.
+
     Example:
 
     >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
