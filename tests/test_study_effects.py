@@ -176,7 +176,6 @@ def test_part_of_the_placement_runs_answers_nothing_of_the_whole():
     assert "T4" in undecided(placement, {"epochs": epochs[epochs.learning_rate < 0.08]})
 
 
-
 def test_summary_of_runs():
     runs = placed.summary(placement_tables())
     stuck = runs[runs.stuck]
