@@ -259,7 +259,7 @@ def _published():
         except results.ResultsError as error:
             errors.append(error)
         except Exception as error:  # of as many kinds as there are ways to look something up in a table
-            errors.append(f"the claims of {name} do not fit what is published ({error!r}): publish it again")
+            errors.append(f"{results.folder() / name} is not what the claims need ({error!r}): publish it again")
     return found, errors
 
 

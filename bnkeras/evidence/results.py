@@ -78,9 +78,7 @@ def publish(results, into=None):
     Raises:
         OSError: The folder cannot be written, or the disk is full; the results that were there stay as they were.
     """
-    study = Path(into or folder()) / results.study
-    study.mkdir(parents=True, exist_ok=True)
-    with FileLock(study / _LOCK):
+    with _locked(Path(into or folder()) / results.study) as study:
         _clean(study, results.scale)
         scratch = study / f".{results.scale}{_NEW}"
         try:
@@ -97,13 +95,19 @@ def check_writable(study, into=None):
         study: Name of the study.
         into: Folder to write to. Defaults to `folder()`.
     """
-    place = Path(into or folder()) / study
+    with _locked(Path(into or folder()) / study) as place:
+        tempfile.TemporaryFile(dir=place).close()
+
+
+@contextlib.contextmanager
+def _locked(study):
+    """Make the folder of a study and keep other publications out of it; what cannot be written is explained."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / _LOCK):
-            tempfile.TemporaryFile(dir=place).close()
+        study.mkdir(parents=True, exist_ok=True)
+        with FileLock(study / _LOCK):
+            yield study
     except OSError as error:
-        raise OSError(error.errno, f"results can't be published in {place}: {error.strerror}") from error
+        raise OSError(error.errno, f"results can't be published in {study}: {error.strerror}") from error
 
 
 def _clean(study, scale):
@@ -215,7 +219,9 @@ def _read_about(path, study, scale):
     """What is known of the results of a scale, and the checksums of their files."""
     content = _content(path)
     try:
-        about = json.loads(content)
+        about = json.loads(content.decode())
+        if not isinstance(about, dict):
+            raise ValueError("it is no JSON object")
         if about.pop("sha256") != _sha256_of(about):
             raise ValueError("it was changed after it was written: its checksum is another")
         of = about.pop("study"), about.pop("scale")
@@ -225,7 +231,7 @@ def _read_about(path, study, scale):
         if "epochs.csv" not in files or not all(Path(name).name == name for name in files):
             raise ValueError(f"`files` must name tables, epochs.csv among them: {', '.join(files)}")
         return about, files
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else error
         raise ResultsError(f"{path} is no description of published results ({reason})") from error
 
