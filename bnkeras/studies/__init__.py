@@ -7,7 +7,6 @@ import pandas as pd
 
 from bnkeras.evidence import claims, report, results
 
-
 _PROTOCOL = "MGBFTHS"  # initials of claims, in the protocol's order
 
 
