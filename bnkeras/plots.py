@@ -19,6 +19,7 @@ _THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", 
 _KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
+KIND_COLORS["ws, scale 1"] = "#999999"
 HEIGHT, LINE = 2.6, 0.21  # inches of a panel, of a line of text
 
 
