@@ -163,7 +163,7 @@ def report(result):
         if "overhead" in row:
             figure = f"{row['overhead']:.1%} overhead (target: under {row['target']:.0%})"
         else:
-            figure = f"{row['times_faster']:.2f} times faster (target: {row['target']})"
+            figure = f"{row['times_faster']:.2f} times as fast (target: {row['target']})"
         print(f"{name}, {row['examples']} examples: {sides}: {figure}")
 
 
@@ -171,13 +171,13 @@ def figures(result):
     names = {"mlp_batch_60": "MLP with BN, batch 60", "mlp_batch_10": "MLP with BN, batch 10"}
     names["cnn_batch_64_float32"] = "CNN with BN, batch 64"
     rows = [
-        figure(f"{name}: training.fit over model.fit, one thread", row["times_faster"], "times faster", row["target"])
+        figure(f"{name}: training.fit over model.fit, one thread", row["times_faster"], "times as fast", row["target"])
         for key, name in names.items()
         for row in [result[key]]
     ]
     half, bn = result["cnn_batch_64_mixed_bfloat16"], result["bn_overhead"]
     what = "CNN with BN, batch 64: training.fit in bfloat16 over model.fit in float32, one thread"
-    rows.append(figure(what, half["times_faster"], "times faster", half["target"]))
+    rows.append(figure(what, half["times_faster"], "times as fast", half["target"]))
     what = "MLP, batch 60: what BN adds to an epoch of training.fit"
     return [*rows, figure(what, 100 * bn["overhead"], "%", f"< {100 * bn['target']:.0f}")]
 

@@ -8,7 +8,7 @@ import keras
 from bnkeras.forward import overridden
 from bnkeras.keras_internals import layers_of
 
-_PROGRAMS = "_bnkeras_programs"
+_PROGRAMS, _FORWARD = "_bnkeras_programs", "_bnkeras_forward"
 _FUNCTIONS = ("train_function", "test_function", "predict_function")
 
 
@@ -47,6 +47,21 @@ def programs_of(model):
     return programs
 
 
+def forward_of(model, purpose, make):
+    """Return what `make()` returned when it was first called for a purpose: a compiled forward pass of the model.
+
+    As Keras's `predict_function`, it knows nothing of attributes of layers that were changed since. It is made anew
+    after `model.compile`, and where the model has other variables.
+    """
+    state = _compiled_with(model), [id(variable) for variable in model.variables], model.run_eagerly
+    kept = vars(model).get(_FORWARD)
+    if kept is None or kept[0] != state:
+        kept = vars(model)[_FORWARD] = state, {}
+    if purpose not in kept[1]:
+        kept[1][purpose] = make()
+    return kept[1][purpose]
+
+
 def _compiled_with(model):
     """What `compile` was given, and the metric of the loss, which it creates."""
     return (model.optimizer, model.loss, *model.metrics[:1]) if model.compiled else None
@@ -64,7 +79,7 @@ def recompiled(models):
         # JAX caches compiled programs by the function: the same step would find the one compiled before.
         steps = dict.fromkeys(("train_step", "test_step"), lambda model, step: lambda *args: step(*args))
     try:
-        with overridden(models, **dict.fromkeys((*_FUNCTIONS, _PROGRAMS), lambda model, old: None), **steps):
+        with overridden(models, **dict.fromkeys((*_FUNCTIONS, _PROGRAMS, _FORWARD), lambda model, old: None), **steps):
             yield
     finally:
         for model, compiled_with in zip(models, before, strict=True):

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from bnkeras import __main__, datasets, studies, sweep
 from bnkeras.__main__ import main
-from bnkeras.evidence import results
+from bnkeras.evidence import claims, results
 from bnkeras.studies import mnist_sigmoid
 from bnkeras.sweep import run_all
 
@@ -104,7 +106,18 @@ def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monke
     found = results.read("mnist_sigmoid", source=tmp_path / "results")
     assert len(found.tables["epochs"]) == 2 * 3 * (1 + 2)
     assert found.about["runs"] == 4
+    assert found.about["planned"] == 4
     assert found.about["data"]["mnist_sample"]["sha256"] == datasets.load("mnist_sample").sha256
+
+    next((tmp_path / "mnist_sigmoid").glob("*.json")).unlink()
+    assert main(["run", "mnist_sigmoid", "--finished", "--out", str(tmp_path), "--publish"]) == 0
+    part = results.read("mnist_sigmoid", source=tmp_path / "results")
+    assert (part.about["runs"], part.about["planned"]) == (3, 4)
+
+
+def test_to_judge_what_has_finished_where_nothing_has(capsys, tmp_path):
+    code, error = failure(capsys, "run", "mnist_sigmoid", "--finished", "--out", str(tmp_path))
+    assert (code, error) == (2, f"bnkeras: none of the 20 runs has finished in {str(tmp_path)!r}\n")
 
 
 def test_import_takes_neither_keras_nor_a_backend():
@@ -119,3 +132,16 @@ def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
     records = [{"started": start, "seconds": seconds} for start, seconds in times]
     assert __main__._busy(records) == pytest.approx(18.5)
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_where_every_run_diverged_verdicts_and_figure_say_so(name):
+    study = studies.get(name)
+    row = {"test_accuracy": float("nan"), "seed": 100, "source": "made up"}
+    tables = {"epochs": pd.DataFrame([row])}
+    verdicts = claims.judge(study.CLAIMS, tables)
+    assert set(verdicts.verdict) == {claims.NOT_ENOUGH_RUNS}
+    assert len(claims.explore(study.CLAIMS, tables)) > 0
+    (figure,) = __main__._figures(study, results.Results(name, "quick", tables, {})).values()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["every run diverged"]
+    plt.close(figure)

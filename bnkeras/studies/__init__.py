@@ -7,6 +7,8 @@ import pandas as pd
 
 from bnkeras.evidence import claims, report, results
 
+_PROTOCOL = "MGBFTHS"  # initials of claims, in the protocol's order
+
 
 def names():
     """Names of the studies, in alphabetical order."""
@@ -25,10 +27,20 @@ def published():
             yield results.read(name)
 
 
-def headlines():
-    """The verdicts of all published headlines, corrected together: a row a claim, with `study` and `scale`."""
-    tables = [
-        claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
-        for found in published()
-    ]
-    return report.corrected(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()
+def judged(found):
+    """The verdicts of the headlines of some `Results`: a row a claim, with `study` and `scale`."""
+    return claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
+
+
+def headlines(verdicts=None):
+    """The verdicts of all headlines in the protocol's order, corrected together.
+
+    Args:
+        verdicts: Tables of `judged`. Defaults to `None`, those of all published results.
+    """
+    tables = [judged(found) for found in published()] if verdicts is None else verdicts
+    if not tables:
+        return pd.DataFrame()
+    ids = [claim.id for table in tables for claim in table.claim]
+    order = sorted(range(len(ids)), key=lambda i: (_PROTOCOL.find(ids[i][0]), int(ids[i][1:])))
+    return report.corrected(pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True))

@@ -17,9 +17,8 @@ def figures(results):
 
     says = report.sentences(judge(claims.CLAIMS, results.tables))
     main = {name: headline(table, **claims.MAIN) for name, table in results.tables.items()}
-    caption = (
-        f"learning rate {claims.RATE:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
-    )
+    rate = main["epochs"].learning_rate.iloc[0]
+    caption = f"learning rate {rate:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
     drawn = {
         "accuracy": _accuracy(plots, main["epochs"], caption, f"{says['M1']}. {says['M2']}"),
         "percentiles": _percentiles(plots, main["percentiles"], caption, says["M4"]),
@@ -57,13 +56,9 @@ def _roc(plots, table, caption, title):
 
 
 def _seconds(plots, epochs, caption, title):
-    seconds = (
-        at_inference(epochs, "population").query("epoch > 1").groupby(["normalization", "seed"], sort=False)["seconds"]
-    )
-    seconds = seconds.median().rename("seconds per epoch").reset_index()
-    return plots.boxes(
-        seconds, "normalization", "seconds per epoch", caption=f"medians of runs; {caption}", title=title
-    )
+    later = at_inference(epochs, "population").query("epoch > 1").groupby(["normalization", "seed"], sort=False)
+    seconds = later["seconds"].median().rename("seconds per epoch").reset_index().assign(model="")
+    return plots.dots(seconds, "model", "seconds per epoch", caption=f"medians of runs; {caption}", title=title)
 
 
 def _maps(plots, results):
