@@ -3,13 +3,13 @@
 import functools
 from pathlib import Path
 
-import keras
+from bnkeras.sweep.environment import backend
 
 
 @functools.cache
 def has_accelerator():
     """Return whether the backend sees a device other than a CPU."""
-    if keras.config.backend() == "jax":
+    if backend() == "jax":
         import jax
 
         return jax.default_backend() != "cpu"
@@ -25,15 +25,18 @@ def computes_in_bfloat16():
     They are on a TPU, on a GPU of NVIDIA's compute capability 8.0 or higher, and for TensorFlow on a processor with
     AVX512-BF16 or AMX, as far as Linux tells. JAX computes them in float32 on any processor.
     """
-    if has_accelerator():
-        return _accelerator_has_bfloat16()
+    return _accelerator_has_bfloat16() if has_accelerator() else processor_computes_in_bfloat16()
+
+
+def processor_computes_in_bfloat16():
+    """Return what `computes_in_bfloat16` says of a machine without an accelerator; loads no backend."""
     flags = Path("/proc/cpuinfo")
-    words = flags.read_text().split() if keras.config.backend() == "tensorflow" and flags.exists() else ()
+    words = flags.read_text().split() if backend() == "tensorflow" and flags.exists() else ()
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(words)
 
 
 def _accelerator_has_bfloat16():
-    if keras.config.backend() == "jax":
+    if backend() == "jax":
         import jax
 
         capability = str(getattr(jax.devices()[0], "compute_capability", ""))

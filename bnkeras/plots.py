@@ -206,7 +206,7 @@ def _captioned(figure, caption, title, entries=()):
 
 
 def describe(results, table=None, by=("source",)):
-    """The caption of a figure: scale, data sources and number of seeds, the fewest and the most over `by`.
+    """The caption of a figure: scale, data sources, precision where it is a setting, and number of seeds over `by`.
 
     Args:
         results: The `Results` that the figure shows.
@@ -216,4 +216,5 @@ def describe(results, table=None, by=("source",)):
     table = results.tables["epochs"] if table is None else table
     seeds = table.groupby(list(by)).seed.nunique()
     count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    return f"scale {results.scale}, {', '.join(pd.unique(table.source))}, {count} seeds; bands: smallest to largest"
+    kinds = [results.scale, *pd.unique(table.source), *(pd.unique(table["dtype"]) if "dtype" in table else ())]
+    return f"scale {', '.join(kinds)}, {count} seeds; bands: smallest to largest"

@@ -9,6 +9,7 @@ from bnkeras.evidence.effects import at_inference, headline
 from bnkeras.studies.placement.claims import (
     CLAIMS,
     ENDS,
+    FULL,
     RUN,
     SINGLE,
     TABLE_1,
@@ -88,7 +89,7 @@ def _heat_map(plots, results, runs):
 
 
 def _convergence(plots, results, title):
-    epochs = at_inference(headline(results.tables["epochs"]), "population")
+    epochs = at_inference(headline(results.tables["epochs"], dtype=FULL), "population")
     epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
     epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
     long = epochs.rename(columns={"train_accuracy": "training", "test_accuracy": "test"})
@@ -102,7 +103,7 @@ def _convergence(plots, results, title):
 
 def _blocks(plots, results, runs, steps=3):
     """Gradient norm, spread of activations and dead units at each layer, at some of the steps."""
-    blocks = results.tables["blocks"]
+    blocks = headline(results.tables["blocks"], dtype=FULL)
     every = sorted(blocks.step.unique())
     shown = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, steps).round().astype(int))]
     chosen = _in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES)).sort_values("step", kind="stable")
