@@ -82,7 +82,7 @@ def _pays_on_cpu(dtype, shape, training):
     if shape[-1] % (4 if training and not in_half else 16):
         return False
     # Without a graph, to call a dozen operations takes longer than to run them.
-    if tf.executing_eagerly() and (training or in_half):
+    if tf.executing_eagerly():
         return True
     size = math.inf if None in shape[1:] else math.prod(shape[1:]) * (shape[0] or TYPICAL_BATCH)
     return size >= MIN_ELEMENTS[dtype]
