@@ -63,8 +63,8 @@ def forward_of(model, purpose, make):
 
 
 def _compiled_with(model):
-    """What `compile` was given, and the metric of the loss, which it creates."""
-    return (model.optimizer, model.loss, *model.metrics[:1]) if model.compiled else None
+    """What `compile` was given, and the metric of the loss, which it creates and a model's own `metrics` may hide."""
+    return (model.optimizer, model.loss, *keras.Model.metrics.fget(model)[:1]) if model.compiled else None
 
 
 @contextlib.contextmanager
