@@ -202,7 +202,7 @@ class _Trainer:
             self._callbacks.on_train_batch_end(end - 1, logs)
             if self._model.stop_training:
                 break
-        return dict(logs)
+        return _flat(logs)
 
     def validate(self, data, n, batch_size):
         """Evaluate validation data and return its logs."""
@@ -214,7 +214,7 @@ class _Trainer:
         logs = self._run(self._testing, data, map(ops.convert_to_tensor, order), 0, steps)
         self._callbacks.on_test_batch_end(steps - 1, logs)
         self._callbacks.on_test_end(logs)
-        return dict(logs)
+        return _flat(logs)
 
     def _run(self, program_for, data, order, begin, end):
         """Run the steps `begin` to `end - 1` of an epoch; each part of `order` has batches of one size."""
@@ -226,3 +226,11 @@ class _Trainer:
                 logs = program_for(data, part, steps * self.epochs)(data, part, start, stop)
             first += steps
         return logs
+
+
+def _flat(logs):
+    """Logs with the results of a metric that has several in place of the metric."""
+    flat = {}
+    for name, value in logs.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: value}
+    return flat
