@@ -95,20 +95,25 @@ def _compiled_by_jax(model, function):
     return lambda *args: run([variable.value for variable in variables], *args)
 
 
+def build_symbolically(model, x):
+    """Build a model that has not seen data yet for examples like those of `x`, in batches of any size."""
+    if not model.built:
+        model(keras.tree.map_structure(lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype), x), training=False)
+
+
 def build(model, x, name):
-    """Check that a batch fits the model's inputs, and build a model that has not seen data yet.
+    """Check that a batch fits the model's inputs, whatever its size, and build a model that has not seen data yet.
 
     Raises:
         ValueError: If an array has another shape than the model's input.
     """
-    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    expected = [(None, *tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or ()]
     received = [tuple(array.shape) for array in keras.tree.flatten(x)]
     if expected and (len(received) != len(expected) or not all(map(_fits, received, expected))):
         raise ValueError(
             f"`{name}` must have the shape of the model's input, {expected}. Received: {name} of shapes {received}"
         )
-    if not model.built:
-        model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+    build_symbolically(model, x)
 
 
 def _fits(shape, expected):
