@@ -14,11 +14,16 @@ _FUNCTIONS = ("train_function", "test_function", "predict_function")
 
 @dataclasses.dataclass
 class Programs:
-    """Compiled programs by their purpose, the random generator that they share, and the state of the model then."""
+    """Compiled programs by their purpose, the random generator that they share, and the state of the model then.
+
+    Attributes:
+        graphs_alone: Boolean, whether XLA has turned out not to compile the model.
+    """
 
     compiled_with: tuple
     flags: list
     trainable: set
+    graphs_alone: bool = False
     compiled: dict = dataclasses.field(default_factory=dict)
     generator: keras.random.SeedGenerator = dataclasses.field(default_factory=lambda: keras.random.SeedGenerator(0))
 

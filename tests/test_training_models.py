@@ -87,7 +87,7 @@ def test_a_metric_of_several_results():
     options = {"validation_data": (X[:4], Y[:4] / 2), "callbacks": [look]}
     history = training.fit(model, X, Y, **options).history
     expected = model.fit(X, Y, verbose=0, **options).history
-    assert list(history) == list(expected)
+    assert set(history) == set(expected)
     assert seen[0] == seen[1]
     for name in ("least", "most", "val_least", "val_most"):
         assert history[name] == expected[name]
@@ -139,7 +139,7 @@ def test_a_graph_where_xla_cannot_compile(build, capsys):
     x, y = np.arange(10)[:, None] % 5, noise(10, 1)
     start = model.get_weights()
     history = training.fit(model, x, y, batch_size=4, epochs=2, seed=3, validation_data=(x, y), verbose=2).history
-    assert capsys.readouterr().out.count("XLA") == 1
+    assert capsys.readouterr().out.count("XLA cannot compile") == 1
     np.testing.assert_allclose(history["val_loss"][-1], model.evaluate(x, y, verbose=0), rtol=1e-5)
     ours = model.get_weights()
     assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 6

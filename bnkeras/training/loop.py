@@ -9,6 +9,7 @@ from keras import ops
 
 from bnkeras.arguments import check_integers
 from bnkeras.compiled import programs_of
+from bnkeras.forward import build_symbolically
 from bnkeras.keras_internals import resumed_epoch
 from bnkeras.training.arguments import check_model, packed_tensors, validation_tensors
 from bnkeras.training.orders import epoch_orders
@@ -90,7 +91,8 @@ def fit(
         jit: `True`, `False` (TensorFlow only) or `"auto"`, whether to compile with XLA. `"auto"` does unless a layer
             forbids it or TensorFlow's graphs are faster: on a CPU, where the step contains a convolution, and where
             it draws no random numbers and fewer than 4,000 steps are expected in all, by those that the optimizer has
-            behind it and those of this call. JAX always compiles; where its loops are slow (convolutions on a CPU),
+            behind it and those of this call. Where XLA turns out not to compile the model, the graph runs instead, and a
+            line says so where `verbose` is not 0. JAX always compiles; where its loops are slow (convolutions on a CPU),
             Python calls one step after the other. What `model.compile` was given (`jit_compile`,
             `steps_per_execution`) has no effect. Defaults to `"auto"`.
         initial_epoch: Integer, index of the epoch to begin with. Defaults to `0`.
@@ -128,7 +130,8 @@ def fit(
     callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
     # Raises now, before any work, where a callback has a bad `every`.
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
-    trainer = _Trainer(model, data, augment, jit, callbacks)
+    build_symbolically(model, keras.utils.unpack_x_y_sample_weight(data)[0])
+    trainer = _Trainer(model, data, augment, callbacks, jit=jit, verbose=verbose)
 
     model.stop_training = False
     callbacks.on_train_begin()
@@ -176,15 +179,15 @@ class _Trainer:
         epochs: Integer, how many epochs the programs are expected to run in all, those of earlier calls included.
     """
 
-    def __init__(self, model, data, augment, jit, callbacks):
+    def __init__(self, model, data, augment, callbacks, **options):
         self.epochs = 0
         self._model = model
         self._data = data
         self._callbacks = callbacks
         programs = programs_of(model)
         self._generator = programs.generator
-        self._training = functools.partial(program_for, programs, model, training=True, augment=augment, jit=jit)
-        self._testing = functools.partial(program_for, programs, model, training=False, augment=None, jit=jit)
+        self._training = functools.partial(program_for, programs, model, training=True, augment=augment, **options)
+        self._testing = functools.partial(program_for, programs, model, training=False, augment=None, **options)
 
     def begin_epoch(self, seed, epoch):
         """Reset the metrics, and let the augmentation of an epoch depend on seed and epoch alone."""
