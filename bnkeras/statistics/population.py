@@ -32,7 +32,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     - `sequential=True`: layer by layer, the ones before with the statistics just estimated, as inference will use
       them. The result does not depend on the batch size at all, and equals that of a single batch with all the data;
       at inference on `x`, every layer's input is normalized to exactly mean 0 and variance 1 (less epsilon). It costs
-      one pass per layer.
+      one pass per call of a layer. A layer that is called several times pools its calls, here and above.
 
     The two differ by terms of order 1 / batch size. Dropout is off. Weights other than the moving statistics, the
     optimizer, and what `fit`, `evaluate` and `predict` have compiled stay as they are and go on working with the new
@@ -79,15 +79,13 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     first = batches.first()
     build(model, first, "x")
     measure = _measure(model, layers)
-    # For each layer, whether its statistics are known, and these.
-    known = [(False, *np.zeros((2, *layer.moving_mean.shape), "float32")) for layer in layers]
     pools = [_Pool(layer.name) for layer in layers]
     if sequential:
-        for i in dict.fromkeys(int(i) for i, *_ in measure(first, known)):
-            _fill(pools, [i], measure, known, batches.read(progress, layers[i].name))
-            known[i] = (True, *pools[i].statistics())
+        _fill_call_by_call(pools, layers, measure, batches, progress)
     else:
-        _fill(pools, range(len(layers)), measure, known, batches.read(progress))
+        for batch in batches.read(progress):
+            for i, *moments in measure(batch, []):
+                pools[int(i)].add(*moments)
     statistics = [pool.statistics() for pool in pools]
     if not sequential and len(layers) > 1 and min(pool.least for pool in pools) == 1:
         warnings.warn(
@@ -114,21 +112,30 @@ def _checked_layers(model, layers):
     return layers
 
 
-def _fill(pools, wanted, measure, known, batches):
-    """Add the moments of the batches to the pools of the layers with the indices `wanted`."""
-    for batch in batches:
-        for i, *moments in measure(batch, known):
-            if int(i) in wanted:
-                pools[int(i)].add(*map(ops.convert_to_numpy, moments))
+def _fill_call_by_call(pools, layers, measure, batches, progress):
+    """Read the data once for each call of a layer; the calls before it normalize by their own population's statistics.
+
+    A layer that is called several times normalizes each call by that call's statistics, as with a batch of all data.
+    """
+    callers = [int(i) for i, *_ in measure(batches.first(), [])]
+    # For each call, whether its statistics are known, and these.
+    known = [(False, *np.zeros((2, *layers[i].moving_mean.shape), "float32")) for i in callers]
+    for call, i in enumerate(callers):
+        pool = _Pool(layers[i].name)
+        for batch in batches.read(progress, layers[i].name):
+            moments = measure(batch, known)[call][1:]
+            pool.add(*moments)
+            pools[i].add(*moments)
+        known[call] = (True, *pool.statistics())
 
 
 def _measure(model, layers):
     """Compile a forward pass that returns the moments of what reaches each of `layers`.
 
     Returns:
-        Function of a batch and of `(is_known, mean, variance)` for each layer, which normalizes by these where they are
-        known and else by the batch's own. It returns, for each call of a layer, in order, `(index of the layer, count,
-        shift, excess, variance)`, as `precise_moments`.
+        Function of a batch and of `(is_known, mean, variance)` for each call of a layer, in order, or of an empty list;
+        it normalizes by these where they are known and else by the batch's own. It returns, for each call, `(index of
+        the layer, count, shift, excess, variance)`, as `precise_moments`.
     """
 
     def moments_of_calls(x, known):
@@ -142,8 +149,9 @@ def _measure(model, layers):
                 axes = tuple(axis for axis in range(len(z.shape)) if axis != layer.axis % len(z.shape))
                 moments = precise_moments(z, axes, None if mask is None else ops.expand_dims(mask, -1))
                 count, shift, excess, variance = (ops.reshape(moment, (-1,)) for moment in moments)
+                statistics = known[len(calls)] if known else (False, 0.0, 1.0)
                 calls.append((i, count, shift, excess, variance))
-                return _normalized(layer, z, known[i], shift + excess, variance)
+                return _normalized(layer, z, statistics, shift + excess, variance)
 
             return measuring_call
 
@@ -179,8 +187,10 @@ class _Pool:
 
     def add(self, count, shift, excess, variance):
         """Add the `precise_moments` of a batch: Chan, Golub & LeVeque's update."""
+        count, shift, excess, variance = (
+            ops.convert_to_numpy(value).astype("float64") for value in (count, shift, excess, variance)
+        )
         self.least = min(self.least, count.min())
-        count, shift, excess, variance = (value.astype("float64") for value in (count, shift, excess, variance))
         total = self._count + count
         share = count / np.maximum(total, 1)
         delta = shift + excess - self._mean
