@@ -90,3 +90,16 @@ def recompiled(models):
         for model, compiled_with in zip(models, before, strict=True):
             if _compiled_with(model) != compiled_with:
                 vars(model).update(dict.fromkeys(_FUNCTIONS))
+
+
+def forget(models):
+    """Have Keras and `bnkeras.training` compile some models anew when they are next used."""
+    for model in models:
+        vars(model).update(dict.fromkeys(_FUNCTIONS))
+        for name in (_PROGRAMS, _FORWARD):
+            vars(model).pop(name, None)
+    if models and keras.config.backend() == "jax":
+        import jax
+
+        # JAX finds what it has compiled by the function, which is still the same.
+        jax.clear_caches()

@@ -23,6 +23,16 @@ def resumed_epoch(model):
     return model._initial_epoch
 
 
+def outermost_layer():
+    """Return the layer or model whose call is under way in this thread, of several the outermost; `None` without one.
+
+    A layer has no way to tell which model calls it.
+    """
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    return getattr(get_global_attribute("current_call_ctx"), "entry_layer", None)
+
+
 def in_xla():
     """Return whether TensorFlow is tracing a function for XLA; `False` on any other backend.
 

@@ -80,6 +80,26 @@ def test_resumed_epoch(tmp_path):
     assert keras_internals.resumed_epoch(resumed) == 2
 
 
+@guards("global_state's current_call_ctx")
+def test_outermost_layer():
+    seen = []
+
+    class Looking(keras.layers.Layer):
+        def call(self, x):
+            seen.append(keras_internals.outermost_layer())
+            return x
+
+    looking = Looking()
+    inner = keras.Sequential([keras.Input((3,)), looking])
+    model = keras.Sequential([keras.Input((3,)), inner])
+    seen.clear()
+    model.predict(np.ones((2, 3)), verbose=0)
+    assert all(one is model for one in seen)
+    looking(np.ones((2, 3)))
+    assert seen[-1] is looking
+    assert keras_internals.outermost_layer() is None
+
+
 @guards("control_flow_util.GraphOrParentsInXlaContext")
 def test_in_xla():
     assert keras_internals.in_xla() is False
@@ -119,7 +139,12 @@ def private_names(module):
 def test_private_names_stand_in_one_file():
     found = {str(path.relative_to(PACKAGE)): sorted({*private_names(path)}) for path in PACKAGE.rglob("*.py")}
     assert {path: names for path, names in found.items() if names} == {
-        "keras_internals.py": ["_flatten_layers", "_initial_epoch", "tensorflow.python.ops.control_flow_util"]
+        "keras_internals.py": [
+            "_flatten_layers",
+            "_initial_epoch",
+            "keras.src.backend.common.global_state",
+            "tensorflow.python.ops.control_flow_util",
+        ]
     }
 
 

@@ -85,6 +85,9 @@ class BatchNormLayer(keras.layers.Layer):
         - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
 
+    # Inside of `batch_statistics`; `inference` would be saved with the layer.
+    _own_statistics = False
+
     def __init__(
         self,
         axis=-1,
@@ -187,7 +190,7 @@ class BatchNormLayer(keras.layers.Layer):
             y, mean, variance = self._normalize_by_batch(x, mask)
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
-        elif self.inference == "batch":
+        elif self.inference == "batch" or self._own_statistics:
             y, _, _ = self._normalize_by_batch(x, mask)
         else:
             y = self._normalize_by_population(x, training)
