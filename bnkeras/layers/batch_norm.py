@@ -252,6 +252,10 @@ class BatchNormLayer(keras.layers.Layer):
         return super().from_config({name: config[name] for name in config if not name.startswith("renorm")})
 
 
+# Keras names layers, and their parts of files of weights, by the class: files pass between its layer and this one.
+BatchNormLayer.__name__ = "BatchNormalization"
+
+
 def _widened(x):
     """`x` in float32 at least: sums over a batch overflow in float16."""
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
