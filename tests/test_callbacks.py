@@ -226,6 +226,20 @@ def test_dead_units(activation, bias, dead):
     assert log(ActivationStats(probe), model)["dead"].tolist() == [dead]
 
 
+@pytest.mark.parametrize(("activation", "dead"), [("softmax", np.nan), ("log_softmax", np.nan), ("gelu", 0.0)])
+def test_no_unit_is_dead_of_an_activation_that_mixes_units(activation, dead):
+    probe = np.array([[1.0, -1.0], [90.0, -2.0]]), np.zeros((2, 1))
+    np.testing.assert_array_equal(log(ActivationStats(probe), identity_dense(activation))["dead"], [dead])
+
+
+def test_activation_stats_names_the_backends_that_it_needs(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    stats = ActivationStats((RAMP, RAMP[:, :1]))
+    stats.set_model(identity_dense())
+    with pytest.raises(ValueError, match="backend='torch'"):
+        stats.on_train_begin()
+
+
 def test_activation_stats_of_shared_and_convolutional_layers():
     conv = layers.Conv1D(2, 1, activation="relu", kernel_initializer=constant(np.eye(2)[None]), name="conv")
     x = keras.Input((3, 2))

@@ -148,7 +148,7 @@ def test_a_graph_where_xla_cannot_compile(build, capsys):
     graph.set_weights(start)
     training.fit(graph, x, y, batch_size=4, epochs=2, seed=3, jit=False)
     np.testing.assert_array_equal(ours[0], graph.get_weights()[0])
-    with pytest.raises(Exception, match="XLA|compile"):
+    with pytest.raises(Exception, match=r"XLA|compile"):
         training.fit(build_compiled(build), x, y, jit=True)
 
 

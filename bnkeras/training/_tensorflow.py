@@ -7,7 +7,6 @@ from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import layers_of
 from bnkeras.training._momentum import fused_momentum
 
-
 # What TensorFlow raises before the first step of a program that XLA cannot compile.
 _REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError)
 

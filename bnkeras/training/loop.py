@@ -91,9 +91,9 @@ def fit(
         jit: `True`, `False` (TensorFlow only) or `"auto"`, whether to compile with XLA. `"auto"` does unless a layer
             forbids it or TensorFlow's graphs are faster: on a CPU, where the step contains a convolution, and where
             it draws no random numbers and fewer than 4,000 steps are expected in all, by those that the optimizer has
-            behind it and those of this call. Where XLA turns out not to compile the model, the graph runs instead, and a
-            line says so where `verbose` is not 0. JAX always compiles; where its loops are slow (convolutions on a CPU),
-            Python calls one step after the other. What `model.compile` was given (`jit_compile`,
+            behind it and those of this call. Where XLA turns out not to compile the model, the graph runs instead, and
+            a line says so where `verbose` is not 0. JAX always compiles; where its loops are slow (convolutions on a
+            CPU), Python calls one step after the other. What `model.compile` was given (`jit_compile`,
             `steps_per_execution`) has no effect. Defaults to `"auto"`.
         initial_epoch: Integer, index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
