@@ -30,7 +30,9 @@ def program_for(programs, model, data, order, steps, *, training, augment, jit, 
     """
     few = jit == "auto" and steps < _FEW_STEPS and keras.config.backend() == "tensorflow"
     # A model meets batches of any size in `model.fit` too, an augmentation may need to know their shape.
-    any_size = few and steps < _FEWER_STEPS and augment is None
+    # Without its size, Keras averages the losses of single outputs over batches.
+    outputs = len(keras.tree.flatten(keras.utils.unpack_x_y_sample_weight(data)[1]))
+    any_size = few and steps < _FEWER_STEPS and augment is None and outputs < 2
     options = {"training": training, "augment": augment, "jit": jit, "few": few, "any_size": any_size}
     form = keras.tree.map_structure(lambda t: (tuple(t.shape[1:]), keras.backend.standardize_dtype(t.dtype)), data)
     key = str(form), None if any_size else order.shape[1], *options.values()
