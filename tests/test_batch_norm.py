@@ -1,5 +1,7 @@
 """Batch normalization: values worked out by hand, closed forms, gradients, options beyond Keras's, bad input."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -310,6 +312,8 @@ def test_batch_of_one_warns():
         ({"momentum": -0.1}, "momentum=-0.1"),
         ({"epsilon": -1e-3}, "epsilon=-0.001"),
         ({"epsilon": float("nan")}, "epsilon=nan"),
+        ({"momentum": None}, "momentum=None"),
+        ({"epsilon": "small"}, "epsilon='small'"),
         ({"group_size": 0}, "group_size=0"),
         ({"group_size": 2.5}, "group_size=2.5"),
         ({"inference": "moving"}, "inference='moving'"),
@@ -326,6 +330,13 @@ def test_axis_out_of_range(axis):
     for inputs in (draw(4, 3), keras.Input((3,))):
         with pytest.raises(ValueError, match=f"axis={axis}"):
             BatchNormLayer(axis=axis)(inputs)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 7), (2, 1), (4,), (4, 3, 2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_bad_masks(shape, training):
+    with pytest.raises(ValueError, match=re.escape(f"mask of shape {shape}, inputs of shape (4, 3, 2)")):
+        BatchNormLayer()(draw(4, 3, 2), training=training, mask=np.ones(shape, bool))
 
 
 def test_bad_inputs():

@@ -170,6 +170,8 @@ def test_logging_changes_nothing():
         ({"percentiles": (15, 101)}, r"percentiles=\(15, 101\)"),
         ({"percentiles": ()}, r"percentiles=\(\)"),
         ({"percentiles": (float("nan"),)}, "percentiles=.*nan"),
+        ({"percentiles": 50}, "percentiles=50"),
+        ({"axis": 0.5}, "axis=0.5"),
         ({"every": 0}, "every=0"),
         ({"every": 2.5}, "every=2.5"),
         ({"mode": "test"}, "mode='test'"),
@@ -186,6 +188,8 @@ def test_bad_arguments(options, message):
         ({"probe": np.zeros((5, 3))}, r"`probe`.*\(None, 2\).*\(5, 3\)"),
         ({"layer": "hidden"}, r"layer='hidden'.*\['in', 'out'\]"),
         ({"layer": layers.Dense(1)}, "layer=<Dense"),
+        ({"axis": 9}, "axis=9"),
+        ({"axis": -3}, "axis=-3"),
     ],
 )
 def test_bad_fit_is_told_before_training(options, message):

@@ -148,3 +148,45 @@ def test_another_model_of_shared_layers_is_first_used_inside(norm):
         assert twice.evaluate(X, usual, verbose=0) > 1
     np.testing.assert_allclose(twice.predict(X, verbose=0), usual, rtol=1e-5)
     assert twice.evaluate(X, usual, verbose=0) < 1e-6
+
+
+class NormalizedCell(layers.SimpleRNNCell):
+    """A recurrent cell whose output is normalized at each step."""
+
+    def __init__(self, norm, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = norm
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.norm.build((None, self.units))
+
+    def call(self, x, states, training=False):
+        y, states = super().call(x, states, training=training)
+        return self.norm(y, training=training), states
+
+
+@NORMS
+def test_layers_in_a_loop_over_time_are_told(norm):
+    sequences = noise(6, 4, 3)
+    inside, outside = norm(name="inside"), norm(name="outside")
+    loop = layers.RNN(NormalizedCell(inside, units=2), name="loop")
+    model = keras.Sequential([keras.Input((4, 3)), loop, outside])
+    with pytest.raises(ValueError, match=r"'loop'.*\['inside'\]"):
+        estimate_population_statistics(model, sequences)
+    estimate_population_statistics(model, sequences, layers=[outside])
+    np.testing.assert_allclose(model.predict(sequences, verbose=0).mean(0), 0, atol=1e-5)
+
+
+def test_a_later_batch_of_another_shape_is_told():
+    model = keras.Sequential([keras.Input((3,)), BatchNormLayer()])
+    with pytest.raises(ValueError, match=r"`x`.*\(30, 2\)"):
+        estimate_population_statistics(model, iter([X, X[:, :2]]), steps=2)
+    np.testing.assert_array_equal(moving(model.layers[0]), [np.zeros(3), np.ones(3)])
+
+
+def test_layers_must_be_a_list():
+    model = keras.Sequential([keras.Input((3,)), BatchNormLayer(name="norm")])
+    for layers_given in (model.layers[0], "norm"):
+        with pytest.raises(ValueError, match=r"`layers`.*norm"):
+            estimate_population_statistics(model, X, layers=layers_given)

@@ -149,26 +149,42 @@ def test_a_graph_where_xla_cannot_compile(build, capsys):
     training.fit(graph, x, y, batch_size=4, epochs=2, seed=3, jit=False)
     np.testing.assert_array_equal(ours[0], graph.get_weights()[0])
     with pytest.raises(Exception, match=r"XLA|compile"):
-        training.fit(build_compiled(build), x, y, jit=True)
-
-
-def build_compiled(build):
-    model = build()
-    model.compile("sgd", "mse")
-    return model
-
-
-def unbuilt(*options):
-    model = keras.Sequential([layers.Dense(2), layers.Dense(1)])
-    model.compile("sgd", "mse", *options)
-    return model
+        training.fit(graph, x, y, jit=True)
 
 
 def test_a_second_fit_of_a_model_without_input():
-    model = unbuilt()
+    model = keras.Sequential([layers.Dense(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
     training.fit(model, X, Y, batch_size=4)
     training.fit(model, X, Y, batch_size=5)
     assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 5
     model.layers[0].trainable = False
     with pytest.raises(ValueError, match=r"model\.compile"):
         training.fit(model, X, Y)
+
+
+class Silent(keras.Sequential):
+    @property
+    def metrics(self):
+        return []
+
+
+class OwnFunction(keras.Sequential):
+    def make_train_function(self, force=False):
+        self.train_function = lambda iterator: {"loss": 0.0}
+
+
+@pytest.mark.parametrize(("kind", "message"), [(Silent, r"metrics=\[\]"), (OwnFunction, "`make_train_function`")])
+def test_models_that_report_nothing_or_step_by_themselves_are_refused(kind, message):
+    model = kind([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=message):
+        training.fit(model, X, Y)
+    assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 0
+
+
+def test_random_affine_is_for_images():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"`random_affine`.*10, 3"):
+        training.fit(model, X, Y, batch_size=10, augment=training.random_affine())

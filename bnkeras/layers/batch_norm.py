@@ -112,6 +112,9 @@ class BatchNormLayer(keras.layers.Layer):
         if not isinstance(axis, numbers.Integral):
             raise ValueError(f"`axis` must be an integer. Received: axis={axis!r}")
         self.axis = int(axis)
+        for name, value in (("momentum", momentum), ("epsilon", epsilon)):
+            if not isinstance(value, numbers.Real):
+                raise ValueError(f"`{name}` must be a number. Received: {name}={value!r}")
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self.center = center
@@ -182,9 +185,8 @@ class BatchNormLayer(keras.layers.Layer):
 
     def call(self, inputs, training=None, mask=None):
         """Normalize `inputs`; in training, update the moving statistics as well."""
-        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
-            shapes = f"mask of shape {mask.shape}, inputs of shape {inputs.shape}"
-            raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
+        if mask is not None:
+            _check_mask(tuple(mask.shape), tuple(inputs.shape))
         x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
         if training and self.trainable:
             y, mean, variance = self._normalize_by_batch(x, mask)
@@ -254,6 +256,14 @@ class BatchNormLayer(keras.layers.Layer):
 
 # Keras names layers, and their parts of files of weights, by the class: files pass between its layer and this one.
 BatchNormLayer.__name__ = "BatchNormalization"
+
+
+def _check_mask(mask, inputs):
+    shapes = f"mask of shape {mask}, inputs of shape {inputs}"
+    if len(mask) != len(inputs) - 1:
+        raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
+    if any(None not in (n, size) and n not in (1, size) for n, size in zip(mask, inputs, strict=False)):
+        raise ValueError(f"`mask` must broadcast to the inputs without their last axis. Received: {shapes}")
 
 
 def _widened(x):

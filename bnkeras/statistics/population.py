@@ -8,8 +8,11 @@ from keras import ops
 
 from bnkeras.compiled import forward_of
 from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.keras_internals import layers_of
 from bnkeras.layers.moments import precise_moments
 from bnkeras.statistics._batches import Batches
+
+_LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
 
 def estimate_population_statistics(model, x, batch_size=None, steps=None, sequential=False, layers=None, progress=True):
@@ -55,7 +58,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
         TypeError: If `model` is not a Keras model, or `x` is of a kind not listed.
         ValueError: If `model` has no such layer, if `x` is empty or ends before `steps` batches, if it leaves a layer
             fewer than two values per channel (none where the model does not call it), or leads to NaN or infinite
-            statistics.
+            statistics, or if a layer stands inside of a loop over time (`RNN`, `TimeDistributed`).
 
     Warns:
         UserWarning: If a batch has one value per channel, so that deeper layers see nothing of it.
@@ -81,9 +84,10 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     measure = _measure(model, layers)
     pools = [_Pool(layer.name) for layer in layers]
     if sequential:
-        _fill_call_by_call(pools, layers, measure, batches, progress)
+        _fill_call_by_call(pools, layers, measure, model, batches, progress)
     else:
         for batch in batches.read(progress):
+            build(model, batch, "x")
             for i, *moments in measure(batch, []):
                 pools[int(i)].add(*moments)
     statistics = [pool.statistics() for pool in pools]
@@ -100,19 +104,29 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
 
 def _checked_layers(model, layers):
     known = batch_norms(model, required=True)
+    if isinstance(layers, (keras.Layer, str)):
+        raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
     layers = known if layers is None else list(layers)
     wrong = [layer for layer in layers if not any(layer is one for one in known)]
     if wrong or not layers:
         raise ValueError(
             f"`layers` must be batch normalization layers of the model. Received: layers={wrong or layers}"
         )
+    for loop in layers_of(model):
+        if isinstance(loop, _LOOPS) and not getattr(loop, "unroll", False):
+            inside = [layer.name for layer in layers if any(layer is one for one in layers_of(loop))]
+            if inside:
+                raise ValueError(
+                    f"No statistics leave the loop over time of layer {loop.name!r}. Leave these out of `layers`. "
+                    f"Received: layers={inside}"
+                )
     renorm = [layer.name for layer in layers if getattr(layer, "renorm", False)]
     if renorm:
         raise ValueError(f"Layers with `renorm=True` keep statistics of another kind. Received: layers={renorm}")
     return layers
 
 
-def _fill_call_by_call(pools, layers, measure, batches, progress):
+def _fill_call_by_call(pools, layers, measure, model, batches, progress):
     """Read the data once for each call of a layer; the calls before it normalize by their own population's statistics.
 
     A layer that is called several times normalizes each call by that call's statistics, as with a batch of all data.
@@ -123,6 +137,7 @@ def _fill_call_by_call(pools, layers, measure, batches, progress):
     for call, i in enumerate(callers):
         pool = _Pool(layers[i].name)
         for batch in batches.read(progress, layers[i].name):
+            build(model, batch, "x")
             moments = measure(batch, known)[call][1:]
             pool.add(*moments)
             pools[i].add(*moments)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import layers_of
 from bnkeras.training._momentum import fused_momentum
+from bnkeras.training.arguments import check_logs
 
 # What TensorFlow raises before the first step of a program that XLA cannot compile.
 _REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError)
@@ -25,6 +26,7 @@ def compiled_steps(model, data, order, generator, *, training, augment, jit, few
     traced = step.get_concrete_function(
         tf.nest.map_structure(lambda t: tf.TensorSpec([batch_size, *t.shape[1:]], t.dtype), data)
     )
+    check_logs(model, traced.structured_outputs)
     xla = is_xla_faster(model, traced.graph, few) if jit == "auto" else jit
 
     def steps(data, order, start, stop):

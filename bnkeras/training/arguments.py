@@ -26,6 +26,11 @@ def check_model(model, augment, jit):
         raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model)}")
     if not model.compiled:
         raise ValueError(f"Call `model.compile()` before training. Received: model={model.name!r}, not compiled")
+    for name in ("make_train_function", "make_test_function"):
+        if getattr(getattr(model, name), "__func__", None) is not getattr(keras.Model, name):
+            raise ValueError(
+                f"`fit` compiles the steps itself; use `model.fit`. Received: a model with its own `{name}`"
+            )
     if model.run_eagerly:
         raise ValueError("`fit` trains a model as one compiled program. Received: a model with run_eagerly=True")
     if backend not in ("tensorflow", "jax"):
@@ -40,6 +45,17 @@ def check_model(model, augment, jit):
             f"Received: augment={augment!r}"
         )
     warn_of_emulation(model)
+
+
+def check_logs(model, logs):
+    """Check that a step of `model` reports something.
+
+    Raises:
+        ValueError: If its logs are empty.
+    """
+    if not logs:
+        received = f"metrics={model.metrics!r} of model {model.name!r}"
+        raise ValueError(f"A step of the model must return logs; `metrics` must not hide Keras's. Received: {received}")
 
 
 def _is_distributed(model):
