@@ -8,12 +8,15 @@ import keras
 from keras import constraints, initializers, ops, regularizers
 
 from bnkeras.arguments import check_integers
-from bnkeras.layers import _fused
+from bnkeras.layers import _fused, _renorm
 from bnkeras.layers._groups import normalize_groups
 from bnkeras.layers.moments import moments
 
 _INFERENCE = ("population", "batch")
-_PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
+_PLAIN_ARGUMENTS = (
+    *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
+    *("synchronized", "group_size", "inference"),
+)
 _SERIALIZED_ARGUMENTS = {
     initializers: tuple(f"{w}_initializer" for w in ("beta", "gamma", "moving_mean", "moving_variance")),
     regularizers: ("beta_regularizer", "gamma_regularizer"),
@@ -33,8 +36,8 @@ class BatchNormLayer(keras.layers.Layer):
 
     In inference, and in training while `layer.trainable` is `False`, `moving_mean` and `moving_variance` stand in for
     the batch's own and stay as they are. Arguments, defaults, weights and their order are those of
-    `keras.layers.BatchNormalization` without renorm, so that either layer takes the other's `get_weights()` and this
-    one the other's configuration. Statistics are computed in float32 at least, whatever the inputs are.
+    `keras.layers.BatchNormalization`, so that either layer takes the other's `get_weights()` and this one the other's
+    configuration. Statistics are computed in float32 at least, whatever the inputs are.
 
     Args:
         axis: Integer, the channel axis: -1 for channels last, 1 for channels first. Defaults to `-1`.
@@ -50,6 +53,13 @@ class BatchNormLayer(keras.layers.Layer):
         gamma_regularizer: Optional regularizer of `gamma`. Defaults to `None`.
         beta_constraint: Optional constraint on `beta`. Defaults to `None`.
         gamma_constraint: Optional constraint on `gamma`. Defaults to `None`.
+        renorm: Boolean, whether training normalizes as batch renormalization does: by running statistics, to within
+            the limits of `renorm_clipping`. Adds the weights `moving_stddev`, `renorm_mean` and `renorm_stddev`.
+            Defaults to `False`.
+        renorm_clipping: Optional dict of the limits `"rmax"`, `"rmin"` and `"dmax"` for `r = sigma / renorm_stddev`,
+            from `rmin` to `rmax`, and `d = (mean - renorm_mean) / renorm_stddev`, from `-dmax` to `dmax`, where
+            `sigma = sqrt(variance + epsilon)`. Defaults to `None`, no limits.
+        renorm_momentum: Float in [0, 1], as `momentum` for `renorm_mean` and `renorm_stddev`. Defaults to `0.99`.
         synchronized: Boolean, whether statistics span all replicas of a `tf.distribute` strategy; without it each
             replica normalizes by its own, and the moving statistics average over replicas. On JAX, where one program
             sees the whole batch, they always span it. Defaults to `False`.
@@ -82,6 +92,7 @@ class BatchNormLayer(keras.layers.Layer):
     References:
         - Ioffe & Szegedy, *Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
           Shift*, 2015, algorithms 1 and 2.
+        - Ioffe, *Batch Renormalization*, 2017.
         - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
 
@@ -103,6 +114,9 @@ class BatchNormLayer(keras.layers.Layer):
         gamma_regularizer=None,
         beta_constraint=None,
         gamma_constraint=None,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
         synchronized=False,
         group_size=None,
         inference="population",
@@ -127,6 +141,10 @@ class BatchNormLayer(keras.layers.Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
+        _renorm.check(renorm, renorm_clipping, renorm_momentum)
+        self.renorm = renorm
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
         self.group_size = group_size
         self.inference = inference
@@ -144,14 +162,15 @@ class BatchNormLayer(keras.layers.Layer):
         for name, (holds, expected) in checks.items():
             if not holds:
                 raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}")
-        if self.synchronized and self.group_size is not None:
-            received = f"synchronized={self.synchronized}, group_size={self.group_size}"
-            raise ValueError(f"`synchronized` and `group_size` exclude each other. Received: {received}")
+        for name in ("synchronized", "renorm"):
+            if getattr(self, name) and self.group_size is not None:
+                received = f"{name}={getattr(self, name)}, group_size={self.group_size}"
+                raise ValueError(f"`{name}` and `group_size` exclude each other. Received: {received}")
         if self.synchronized and keras.config.backend() == "torch":
             raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: backend='torch'")
 
     def build(self, input_shape):
-        """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, each of shape `(channels,)`."""
+        """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, and those of renorm, of shape `(channels,)`."""
         self.compute_output_shape(input_shape)
         channels = input_shape[self.axis]
         if channels is None:
@@ -161,18 +180,23 @@ class BatchNormLayer(keras.layers.Layer):
         for name, wanted in [("gamma", self.scale), ("beta", self.center)]:
             if wanted:
                 setattr(self, name, self._add_channel_weight(name, channels))
-        self.moving_mean = self._add_channel_weight("moving_mean", channels, moving=True)
-        self.moving_variance = self._add_channel_weight("moving_variance", channels, moving=True)
+        self.moving_mean = self._add_channel_weight("moving_mean", channels, self.moving_mean_initializer)
+        self.moving_variance = self._add_channel_weight("moving_variance", channels, self.moving_variance_initializer)
+        if self.renorm:
+            initial = _renorm.initial(self.moving_mean_initializer, self.moving_variance_initializer)
+            for name, initializer in initial.items():
+                setattr(self, name, self._add_channel_weight(name, channels, initializer))
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
-    def _add_channel_weight(self, name, channels, moving=False):
+    def _add_channel_weight(self, name, channels, moving=None):
+        """Add a weight that is trained, or one that is not and has the initializer `moving`."""
         return self.add_weight(
             shape=(channels,),
             name=name,
-            initializer=getattr(self, f"{name}_initializer"),
+            initializer=moving or getattr(self, f"{name}_initializer"),
             regularizer=None if moving else getattr(self, f"{name}_regularizer"),
             constraint=None if moving else getattr(self, f"{name}_constraint"),
-            trainable=not moving,
+            trainable=moving is None,
             autocast=False,
             aggregation="mean" if moving else "none",
         )
@@ -188,7 +212,9 @@ class BatchNormLayer(keras.layers.Layer):
         if mask is not None:
             _check_mask(tuple(mask.shape), tuple(inputs.shape))
         x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
-        if training and self.trainable:
+        if training and self.trainable and self.renorm:
+            y = self._renormalize(_widened(x), mask)
+        elif training and self.trainable:
             y, mean, variance = self._normalize_by_batch(x, mask)
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
@@ -220,9 +246,19 @@ class BatchNormLayer(keras.layers.Layer):
         x, mask = _widened(x), None if mask is None else ops.expand_dims(mask, -1)
         if self.group_size is not None:
             return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
-        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
-        mean, variance = moments(x, axes, mask, synchronized=self.synchronized)
+        mean, variance = self._moments(x, mask)
         return self._normalize(x, mean, variance), mean, variance
+
+    def _moments(self, x, mask):
+        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
+        return moments(x, axes, mask, synchronized=self.synchronized)
+
+    def _renormalize(self, x, mask):
+        """Return `x` normalized as batch renormalization does; update the statistics."""
+        mean, variance = self._moments(x, None if mask is None else ops.expand_dims(mask, -1))
+        gamma, beta = _renorm.transformed(self, mean, variance)
+        _renorm.update(self, mean, variance)
+        return ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
 
     def _warn_of_single_values(self, x):
         shape = list(x.shape)
@@ -245,13 +281,6 @@ class BatchNormLayer(keras.layers.Layer):
         for module, names in _SERIALIZED_ARGUMENTS.items():
             config |= {name: module.serialize(getattr(self, name)) for name in names}
         return super().get_config() | config
-
-    @classmethod
-    def from_config(cls, config):
-        """Make a layer from `get_config()`, or from that of a `keras.layers.BatchNormalization` without renorm."""
-        if config.get("renorm"):
-            raise ValueError(f"`renorm` is not supported. Received: renorm={config['renorm']!r}")
-        return super().from_config({name: config[name] for name in config if not name.startswith("renorm")})
 
 
 # Keras names layers, and their parts of files of weights, by the class: files pass between its layer and this one.
