@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from bnkeras import training
 
+TENSORFLOW = keras.config.backend() == "tensorflow"
 X, Y = noise(10, 3), noise(10, 1, seed=1)
 
 
@@ -51,7 +52,8 @@ def test_compile_counts_where_a_model_hides_keras_metrics():
     model.compile(optimizer, far_squares)
     np.testing.assert_allclose(training.fit(model, X, Y).history["own"][0], 100 + near, rtol=1e-6)
     model.hidden.trainable = False
-    model.compile(optimizer, squares)
+    # With JAX, Keras's optimizers refuse to be used for fewer variables than before.
+    model.compile(optimizer if TENSORFLOW else keras.optimizers.SGD(0.0), squares)
     np.testing.assert_allclose(training.fit(model, X, Y).history["own"][0], near, rtol=1e-6)
 
 
