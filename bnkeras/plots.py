@@ -142,10 +142,9 @@ def forest(verdicts, *, caption, title=""):
     shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
     if shown:
         axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
-        axis.legend(loc="lower left")
     axis.set_xscale("symlog", linthresh=2)
     axis.set_xlabel("effect over the smallest that matters\npositive: on the claimed side; grey: too small to matter")
-    return _captioned(figure, caption, title)
+    return _captioned(figure, caption, title, list(zip(*axis.get_legend_handles_labels(), strict=True)))
 
 
 def _named(table, hue, options):
