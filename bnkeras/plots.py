@@ -87,6 +87,7 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
     grid = sns.catplot(data=data, kind="strip", jitter=False, alpha=0.5, dodge=True, **shared, **facets)
     bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
     grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
+    grid.set(xlim=(-0.5, len(shared["order"]) - 0.5))
     grid.set_axis_labels(x, y)
     return _finish(grid, caption, title)
 
