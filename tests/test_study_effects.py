@@ -180,6 +180,11 @@ def test_placement():
     assert found.to_dict() == pytest.approx(expected)
 
 
+def test_every_run_of_table_1_counts_once():
+    stuck = placed.stuck_as_reported(placement_tables())
+    assert stuck.notna().sum().to_dict() == {"minus": 7 * len(SEEDS), "plus": 2 * len(SEEDS)}
+
+
 def test_part_of_the_placement_runs_answers_nothing_of_the_whole():
     epochs = placement_tables()["epochs"]
     assert {"T1", "T6"} == undecided(placement, {"epochs": epochs[epochs.model != 3]})
