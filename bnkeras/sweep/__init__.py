@@ -9,3 +9,5 @@ from bnkeras.sweep.frames import tables
 from bnkeras.sweep.run import run_all
 
 __all__ = ["cluster_executor", "run_all", "tables"]
+
+from bnkeras.sweep.common_old import start_keras

@@ -56,6 +56,8 @@ def execute(run, task):
     try:
         tables = dict(run.train())
         diverged = bool(tables.pop("diverged", False))
+        scalars = {k: v for k, v in tables.items() if not isinstance(v, (list, tuple))}
+        tables = {k: [{**row, **scalars} for row in v] for k, v in tables.items() if isinstance(v, (list, tuple))}
         tables = checked_tables(tables)
     except (Exception, SystemExit) as exception:
         tables, error = {}, described(exception)
