@@ -6,18 +6,22 @@ import threading
 
 import pytest
 
-from bnkeras.datasets import data_folder, loading
+from bnkeras.datasets import DataError, data_folder, loading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def pytest_collection_modifyitems(items):
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    try:
+        folder = data_folder()
+    except DataError as error:
+        raise pytest.UsageError(str(error)) from None
     for item in items:
         if backend != "tensorflow" and "tensorflow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason=f"needs the TensorFlow backend, not {backend}"))
         for marker in item.iter_markers("real_data"):
-            if not (data_folder() / f"{marker.args[0]}.npz").exists():
+            if not (folder / f"{marker.args[0]}.npz").exists():
                 item.add_marker(pytest.mark.skip(reason=f"no {marker.args[0]}.npz in the data folder"))
 
 

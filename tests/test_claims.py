@@ -68,7 +68,7 @@ def test_fewer_seeds_than_the_interval_needs():
 def test_words_where_settings_are_unknown_and_for_open_questions():
     for options, words_ in (
         ({"unknown": "learning rate"}, ("reproduced here", "not reproduced here")),
-        ({"answers": ("A ahead", "B ahead")}, ("A ahead", "B ahead")),
+        ({"plain": ("A is ahead.", "Alike.", "B is ahead."), "open": True}, ("A is ahead", "B is ahead")),
     ):
         found = [judge([claim(measure(spread(*at)), **options)], {}).verdict[0] for at in ((1, 2), (-2, -1))]
         assert tuple(found) == words_

@@ -76,7 +76,8 @@ class Claim:
         explored: Any number of further measures; they answer nothing.
         unknown: Decisive settings that the paper leaves out, with those searched; such a claim is reproduced, or not,
             "here". Defaults to `""`.
-        answers: For an open question, the words for an effect above and below 0. Defaults to `()`.
+        plain: Three plain sentences: what it means if the effect is above 0, too small to matter, and below 0.
+        open: Whether it is an open question, whose verdict is one of the plain sentences. Defaults to `False`.
         reported_effect: The paper's own figure in the unit of the headline, for plots. Defaults to `None`.
         proof: For an identity, alone or beside the headline, the test that proves it. Defaults to `""`.
     """
@@ -88,7 +89,8 @@ class Claim:
     headline: Measure | None
     explored: tuple[Measure, ...] = ()
     unknown: str = ""
-    answers: tuple[str, ...] = ()
+    plain: tuple[str, str, str] = ("", "", "")
+    open: bool = False
     reported_effect: float | None = None
     proof: str = ""
 
@@ -175,10 +177,21 @@ def verdict(found, side=ABOVE, smallest=0.0):
     return next((word for holds, word in decided[side] if holds), INCONCLUSIVE)
 
 
+def meaning(row):
+    """The plain sentence that a headline's interval supports, or that none is."""
+    smallest = row.measure.smallest
+    if not row.low <= row.high:
+        return "Not run often enough."
+    if -smallest < row.low and row.high < smallest:
+        return row.claim.plain[1]
+    return row.claim.plain[0] if row.low > 0 else row.claim.plain[2] if row.high < 0 else "Not settled."
+
+
 def _worded(claim, word):
     """The verdict in the words of a claim: an answer to an open question, or "here" where settings are unknown."""
-    if claim.answers:
-        return {REPRODUCED: claim.answers[0], CONTRADICTED: claim.answers[1]}.get(word, word)
+    if claim.open:
+        answers = dict(zip((REPRODUCED, NO_DIFFERENCE, CONTRADICTED), claim.plain, strict=True))
+        return answers.get(word, word).rstrip(".")
     if claim.unknown:
         return {REPRODUCED: f"{REPRODUCED} here", CONTRADICTED: f"{NOT_REPRODUCED} here"}.get(word, word)
     return word

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from bnkeras.evidence import words
+from bnkeras.evidence import claims, words
 
 
 def headline_table(verdicts):
@@ -62,10 +62,10 @@ def explored_table(explored):
     return pd.DataFrame(rows)
 
 
-def claim_table(claims):
+def claim_table(judged):
     """What a study judges: claim, sentence, the figure reported, headline, side, smallest effect that matters."""
     rows = []
-    for claim in claims:
+    for claim in judged:
         measure = claim.headline
         judged = {"headline": claim.proof, "side": "identity", "d": ""}
         if measure is not None:
@@ -88,6 +88,19 @@ def sentences(verdicts):
             effect = f"{shown['effect']} {shown['95 % interval']} {row.measure.unit}"
             result[row.claim.id] += f": {row.measure.words}, {effect}"
     return result
+
+
+def answers(verdicts):
+    """What each headline means in plain words, as a Markdown list: sentence, effect, interval, unit, verdict."""
+    lines = []
+    for row in verdicts.itertuples():
+        if row.measure is None:
+            lines.append(f"- **{row.claim.plain[0]}** ({row.claim.id}: {row.verdict})")
+            continue
+        shown = _figures(row)
+        effect = f"{row.measure.words}: {shown['effect']} {shown['95 % interval']} {row.measure.unit}"
+        lines.append(f"- **{claims.meaning(row)}** {effect} ({row.claim.id}: {row.verdict})")
+    return "\n".join(lines)
 
 
 def corrected(verdicts):

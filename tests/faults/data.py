@@ -181,8 +181,9 @@ DAMAGES = {
     "photo that is a device": (*photo("a.jpg", lambda path: path.symlink_to("/dev/zero")), "Ann/a.jpg"),
     "photo cut off": (*photo("a.jpg", cut_jpeg), "Ann/a.jpg"),
     "photo that runs a program": (*photo("a.jpg", lambda path: path.write_bytes(EPS)), "Ann/a.jpg"),
+    "photo of another format": (*photo("a.jpg", lambda path: path.write_bytes(b"P5 2 2 255 abcd")), "Ann/a.jpg"),
     "photo of 10^10 pixels": (*photo("a.png", lambda path: path.write_bytes(png(10**5, 10**5))), "Ann/a.png"),
-    "photo of 64 million pixels": (*photo("a.png", lambda path: path.write_bytes(png(8000, 8000))), "Ann/a.png"),
+    "photo of 36 million pixels": (*photo("a.png", lambda path: Image.new("1", (6000, 6000)).save(path)), "Ann/a.png"),
 }
 
 

@@ -112,5 +112,10 @@ CLAIMS = (
         ),
         unknown="learning rate (0.05 to 5 at batch 64, fixed or scaled) and initial deviation (0.05 to 0.8)",
         proof="tests/test_batch_norm.py::test_a_batch_of_one_is_beta",
+        plain=(
+            "BN loses accuracy where the batch is small.",
+            "BN loses nothing that matters at batches of two.",
+            "BN gains accuracy where the batch is small.",
+        ),
     ),
 )

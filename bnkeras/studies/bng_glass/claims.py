@@ -73,8 +73,8 @@ def by_reading(frame):
     return chosen.rename_axis(index="seed", columns="type").stack().swaplevel().sort_index(level="seed")
 
 
-def _claim(id, sentence, headline, *explored, unknown=""):
-    return Claim(id, "mnist-report", sentence, "figure", headline, explored, unknown)
+def _claim(id, sentence, headline, *explored, **options):
+    return Claim(id, "mnist-report", sentence, "figure", headline, explored, **options)
 
 
 _RATES = "learning rate (0.01 to 1)"
@@ -93,6 +93,11 @@ CLAIMS = (
             2,
         ),
         unknown=_RATES,
+        plain=(
+            "BN is ahead from the first epoch.",
+            "Neither model is ahead after the first epoch.",
+            "The base model is ahead after the first epoch.",
+        ),
     ),
     _claim(
         "G2",
@@ -106,6 +111,11 @@ CLAIMS = (
         ),
         Measure("AUC of a class, BN minus base", lambda t: better_auc(main(t["auc"]), ["class"]), "AUC", 0.005),
         unknown=_RATES,
+        plain=(
+            "BN ends with the better ROC curves.",
+            "The ROC curves end equally good.",
+            "The base model ends with the better ROC curves.",
+        ),
     ),
     _claim(
         "G3",
@@ -120,5 +130,10 @@ CLAIMS = (
             sentence="It is hard because it is rare.",
         ),
         unknown="how the types are counted (three ways)",
+        plain=(
+            "The type is harder than the others for both models.",
+            "The type is no harder than the others.",
+            "The type is easier than the others.",
+        ),
     ),
 )

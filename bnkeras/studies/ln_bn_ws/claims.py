@@ -130,9 +130,9 @@ def _at_size(effects, size):
     return effects.xs(size, level="batch_size") if len(effects) else effects.droplevel("batch_size")
 
 
-def _claim(id, sentence, headline, *more, reported="figure", answers=()):
-    unknown = "" if answers else "learning rate (0.01 to 10, chosen on validation)"
-    return Claim(id, "mnist-report", sentence, reported, headline, more, unknown, answers)
+def _claim(id, sentence, headline, *more, reported="figure", **options):
+    unknown = "" if options.get("open") else "learning rate (0.01 to 10, chosen on validation)"
+    return Claim(id, "mnist-report", sentence, reported, headline, more, unknown, **options)
 
 
 def _accuracy(words, effect, side="above", smallest=1):
@@ -148,6 +148,11 @@ CLAIMS = (
         "Layer normalization beats batch normalization, most of all at small batches.",
         _accuracy(f"LN minus BN, {_SMALL_MEAN}", on_images(lead_at_small("ln", "bn"))),
         _accuracy("LN minus BN", explored(lead_at_each("ln", "bn"))),
+        plain=(
+            "LN beats BN at small batches.",
+            "LN and BN do alike at small batches.",
+            "BN beats LN at small batches.",
+        ),
     ),
     _claim(
         "B3",
@@ -155,12 +160,22 @@ CLAIMS = (
         _accuracy("BN minus WS, batch 64", on_images(lead_at("bn", "ws", REFERENCE))),
         _accuracy("BN minus WS", explored(lead_at_each("bn", "ws"))),
         _accuracy("BN minus WS that starts at the scale 1", explored(lead_at_each("bn", UNSCALED))),
+        plain=(
+            "WS alone is worse than BN at batches of 64.",
+            "WS alone and BN do alike at batches of 64.",
+            "WS alone is better than BN at batches of 64.",
+        ),
     ),
     _claim(
         "B4",
         "Weight standardization alone is steadier over batch sizes than batch normalization.",
         Measure(_STEADY, on_images(steadier), "points", 0.5),
         Measure(_STEADY, explored(steadier), "points", 0.5),
+        plain=(
+            "WS alone is steadier over batch sizes than BN.",
+            "WS alone is as steady as BN.",
+            "WS alone is less steady than BN.",
+        ),
     ),
     _claim(
         "B5",
@@ -168,12 +183,22 @@ CLAIMS = (
         _accuracy("WS + BN minus BN, batch 2", on_images(lead_at("ws_bn", "bn", SMALLEST)), NOT_ABOVE),
         _accuracy("WS + BN minus BN", explored(lead_at_each("ws_bn", "bn")), NOT_ABOVE),
         _accuracy("WS + BN, batch 64 minus the small batch", explored(still_failing)),
+        plain=(
+            "WS mends BN at batches of two.",
+            "WS changes nothing that matters at batches of two.",
+            "WS makes BN worse at batches of two.",
+        ),
     ),
     _claim(
         "B6",
         "Both together are the best of all models, each at its best batch size.",
         _accuracy("WS + BN minus the best other kind, each at its best batch size", best_of_all("images")),
         _accuracy("WS + BN minus the best other kind, each at its best batch size, BNG(glass)", best_of_all("table")),
+        plain=(
+            "WS + BN is the best of all.",
+            "WS + BN is level with the best other kind.",
+            "Another kind is better than WS + BN.",
+        ),
     ),
     _claim(
         "F1",
@@ -181,7 +206,12 @@ CLAIMS = (
         _accuracy(f"WS + BN minus WS, {_SMALL_MEAN}", on_images(lead_at_small("ws_bn", "ws"))),
         _accuracy("WS + BN minus WS", explored(lead_at_each("ws_bn", "ws"))),
         reported="open question",
-        answers=("WS + BN ahead", "WS alone ahead"),
+        open=True,
+        plain=(
+            "WS + BN is ahead of WS alone at small batches.",
+            "WS + BN and WS alone do alike at small batches.",
+            "WS alone is ahead of WS + BN at small batches.",
+        ),
     ),
     _claim(
         "F2",
@@ -193,6 +223,11 @@ CLAIMS = (
         _accuracy("lead of LN over BN, correlated minus decorrelated features", more_when_correlated),
         _accuracy("lead of LN over BN", by_features),
         reported="open question",
-        answers=("LN gains", "LN loses"),
+        open=True,
+        plain=(
+            "LN gains on BN where features are correlated.",
+            "Correlated features change nothing that matters.",
+            "LN loses against BN where features are correlated.",
+        ),
     ),
 )

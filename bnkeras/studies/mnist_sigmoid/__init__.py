@@ -24,7 +24,7 @@ from bnkeras.studies.mnist_sigmoid.figures import figures
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 
 SCALES = {
-    "quick": {"data": "mnist_sample", "epochs": 15, "probe_every": 100, "map_seeds": 0},
+    "quick": {"data": "mnist_sample", "epochs": 100, "probe_every": 500, "map_seeds": 0},
     "laptop": {"data": "mnist", "epochs": 10, "probe_every": 100, "map_seeds": 3},
     "paper": {"data": "mnist", "epochs": 50, "probe_every": 500, "map_seeds": 5},
 }
@@ -34,7 +34,7 @@ STDDEVS = (0.05, 0.1, 0.2, 0.4, 0.8)
 MOMENTA = (0.9, 0.999)
 PERCENTILES = (15, 50, 85)
 PROBE_SIZE = 500
-MAP_EPOCHS = (1, 2, 3, 5, 10, 20, 50)
+EPOCHS = (1, 2, 3, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ class Run:
         probe = data.x_test[:PROBE_SIZE]
         logger = callbacks.PercentileLogger(probe, every=self.probe_every, percentiles=PERCENTILES, mode="training")
         per_epoch = len(data.x_train) // self.batch_size
-        at = {epoch * per_epoch for epoch in (*MAP_EPOCHS, self.epochs) if epoch <= self.epochs}
-        epochs = training.train_and_test(
+        epochs = range(1, self.epochs + 1) if self.detail and self.epochs <= max(EPOCHS) else (*EPOCHS, self.epochs)
+        rows = training.train_and_test(
             model,
             data.arrays,
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=self.seed,
-            at=None if self.detail else at,
+            at={epoch * per_epoch for epoch in epochs if epoch <= self.epochs},
             callbacks=[logger],
         )
         outputs = {way: infer(data.x_test) for way, infer in training.ways_of_inference(model, data.x_train)}
@@ -96,7 +96,7 @@ class Run:
         auc, roc = training.roc_tables(outputs, data.y_test, data.class_names)
         percentiles, drift = percentile_tables(logger.result())
         details = {"percentiles": percentiles, "roc": roc} if self.detail else {}
-        return {"source": data.source, "epochs": epochs, "drift": drift, "auc": auc, **details}
+        return {"source": data.source, "epochs": rows, "drift": drift, "auc": auc, **details}
 
 
 def build(normalization, activation, stddev, momentum, seed):

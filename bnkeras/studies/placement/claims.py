@@ -225,6 +225,12 @@ CLAIMS = (
         Measure("share of runs stuck, settings reported stuck minus the others", stuck_as_reported, "points", 20),
         Measure("share of runs as stable as reported, above one half", as_reported("stable"), "points", 20),
         Measure("share of runs stuck, or not, as reported, above one half", as_reported("stuck"), "points", 20),
+        reported_effect=100,
+        plain=(
+            "Networks get stuck in the settings that the paper says.",
+            "Networks get stuck no more often there than elsewhere.",
+            "Networks get stuck elsewhere.",
+        ),
     ),
     _claim(
         "T2",
@@ -238,6 +244,12 @@ CLAIMS = (
         ),
         Measure(_FIRST_LAST, everywhere(first_over_last), "points", 2),
         Measure("accuracy lost for each block that the layer moves back", everywhere(fall_per_block), "points", 1),
+        reported_effect=12.43,
+        plain=(
+            "The layer does better after the first block than after the last.",
+            "First block or last makes no difference that matters.",
+            "The layer does better after the last block than after the first.",
+        ),
     ),
     _claim(
         "T3",
@@ -250,6 +262,12 @@ CLAIMS = (
             2,
         ),
         Measure(_FIRST, everywhere(first_over_others), "points", 2),
+        reported_effect=4.92,
+        plain=(
+            "The first block is the best place.",
+            "No place is better by what matters.",
+            "The first block is worse than the other places.",
+        ),
     ),
     _claim(
         "T4",
@@ -266,6 +284,12 @@ CLAIMS = (
             20,
             sentence="A single layer anywhere starts the network at rates at which the base model gets stuck.",
         ),
+        reported_effect=2,
+        plain=(
+            "With BN the network trains at larger rates.",
+            "BN allows no larger rate.",
+            "With BN the network trains at smaller rates only.",
+        ),
     ),
     _claim(
         "T5",
@@ -280,6 +304,12 @@ CLAIMS = (
         Measure(f"{_EPOCHS}, base at 0.01 minus BN at 0.04", epochs_saved(), "epochs", 2),
         Measure(f"{_EPOCHS}, both at 0.01", epochs_saved(bn_rate=0.01), "epochs", 2),
         Measure(f"{_EPOCHS} on training images, both at 0.01", epochs_saved("epochs_train", 0.01, 0.01), "epochs", 2),
+        reported_effect=7,
+        plain=(
+            "BN at the larger rate converges in fewer epochs.",
+            "BN at the larger rate converges in as many epochs.",
+            "BN at the larger rate converges in more epochs.",
+        ),
     ),
     _claim(
         "T6",
@@ -293,5 +323,11 @@ CLAIMS = (
         ),
         Measure("share of runs of model 3 stuck, above one half", model_3_stuck, "points", 20),
         proof="tests/test_models.py::test_pool_and_relu_commute",
+        reported_effect=50,
+        plain=(
+            "Model 3 gets stuck in most of its runs.",
+            "Model 3 gets stuck in about half of its runs.",
+            "Model 3 trains in most of its runs.",
+        ),
     ),
 )

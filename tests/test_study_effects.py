@@ -1,0 +1,216 @@
+"""The effects of the studies on made-up results whose answers are known."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnkeras.evidence.claims import explore, judge
+from bnkeras.studies import batch_size, bng_glass, ln_bn_ws, mnist_sigmoid, placement
+from bnkeras.studies.placement import claims as placed
+from bnkeras.studies.placement.figures import beside_table_1
+
+SEEDS = range(100, 110)
+
+
+def effects(study, tables):
+    return judge(study.CLAIMS, tables).assign(id=lambda table: [c.id for c in table.claim]).set_index("id").effect
+
+
+def test_mnist_sigmoid():
+    epochs, drift, auc = [], [], []
+    for kind, seed in itertools.product(("none", "bn"), SEEDS):
+        setting = {"activation": "sigmoid", "stddev": 0.05, "learning_rate": 0.1, "momentum": 0.99}
+        setting |= {"normalization": kind, "seed": seed, "epochs": 4}
+        bn, shift = kind == "bn", 0.001 * (seed - 100)
+        for epoch, accuracy in enumerate([0.5, 0.6, 0.85 if bn else 0.32, 0.90 if bn else 0.94], start=1):
+            row = {**setting, "epoch": epoch, "seconds": 9.0 if epoch == 1 else 1.2 if bn else 1.0}
+            for way, gain in (("population", 0), ("moving averages", -0.1)) if bn else (("none", 0),):
+                epochs.append({**row, "inference": way, "test_accuracy": accuracy + shift + gain})
+        drift.append({**setting, "drift": 0.1 if bn else 0.7, "relative": (0.05 if bn else 0.35) + shift})
+        auc += [{**setting, "class": name, "auc": 0.99 + 0.001 * name * (2 - bn)} for name in range(3)]
+    other = [{**row, "seed": row["seed"] - 100, "test_accuracy": 0.0} for row in epochs]
+    tables = {"epochs": pd.DataFrame(epochs + other), "drift": pd.DataFrame(drift), "auc": pd.DataFrame(auc)}
+    found = effects(mnist_sigmoid, tables)
+    assert found.to_dict() == pytest.approx({"M1": 53, "M2": 4, "M3": 20, "M4": 0.3, "M5": 0.004})
+
+
+def test_percentile_tables_by_hand():
+    # unit 0 wanders by 1 about its mean in every percentile, unit 1 by 2, unit 2 stays still
+    rows = [
+        {"step": step, "unit": unit, "percentile": percentile, "value": offset + move * unit_drift}
+        for step, move in ((0, -1), (10, 1))
+        for unit, unit_drift in ((0, 1), (1, 2), (2, 0))
+        for percentile, offset in ((15, -3), (50, 0), (85, 3))
+    ]
+    percentiles, drift = mnist_sigmoid.percentile_tables(pd.DataFrame(rows))
+    assert drift == [{"unit": 0, "drift": 1.0, "width": 6.0, "relative": pytest.approx(1 / 6)}]
+    table = pd.DataFrame(percentiles).set_index(["percentile", "step"])
+    assert table.typical[85].tolist() == [2, 4]
+    assert table["mean"][50].tolist() == [-1, 1]
+
+
+def test_bng_glass():
+    epochs, auc = [], []
+    for kind, classes, seed in itertools.product(("none", "bn"), ("as drawn", "equal"), SEEDS):
+        setting = {"normalization": kind, "learning_rate": 1.0, "classes": classes, "seed": seed}
+        for epoch, value in ((1, 0.5 if kind == "none" else 0.6), (20, 0.7)):
+            row = {**setting, "epoch": epoch, "test_accuracy": value, "train_accuracy": value}
+            epochs.append({**row, "inference": "none" if kind == "none" else "population"})
+        for name in bng_glass.claims.READINGS | dict.fromkeys(["a", "b", "c"]):
+            hard = name == bng_glass.claims.TYPE or (name == "vehic wind non-float" and classes == "as drawn")
+            auc.append({**setting, "class": name, "auc": (0.8 if hard else 0.9) + 0.01 * (kind == "bn")})
+    tables = {"epochs": pd.DataFrame(epochs), "auc": pd.DataFrame(auc)}
+    found = effects(bng_glass, tables)
+    assert found.to_dict() == pytest.approx({"G1": 10, "G2": 0.01, "G3": (5 * 0.9 + 0.8) / 6 - 0.8})
+    rows = explore(bng_glass.CLAIMS, tables)
+    rare = {row.condition["type"]: row.effect for row in rows.itertuples() if "equally many" in row.measure.words}
+    assert rare["vehic wind non-float (the rarest)"] > 0.09
+    assert rare["vehic wind float (label 5 of a label encoder)"] < 0
+
+
+def test_equal_classes_have_as_many_rows_as_the_rarest():
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
+    x, y = bng_glass.equal_classes(np.arange(9)[:, None], labels, seed=0)
+    assert np.bincount(y).tolist() == [2, 2, 2]
+    assert len(np.unique(x)) == 6
+    np.testing.assert_array_equal(labels[x[:, 0]], y)
+
+
+def test_confusion_and_calibration_by_hand():
+    logits = np.log([[0.95, 0.05], [0.6, 0.4], [0.35, 0.65], [0.9, 0.1]])
+    tables = bng_glass.evaluation_tables(logits, np.array([0, 0, 1, 1]), ("a", "b"))
+    counts = {(row["true"], row["predicted"]): row["rows"] for row in tables["confusion"]}
+    assert counts == {("a", "a"): 2, ("a", "b"): 0, ("b", "a"): 1, ("b", "b"): 1}
+    top = tables["calibration"][-1]
+    assert top == {"tenth": 9, "confidence": pytest.approx(0.925), "accuracy": 0.5, "rows": 2}
+
+
+def test_batch_size():
+    drop, rows = {1: 0.8, 2: 0.1, 64: 0.0, 256: 0.05}, []
+    for kind, size, rule, budget, seed in itertools.product(
+        ("none", "bn"), drop, ("fixed", "scaled"), ("epochs", "steps"), SEEDS
+    ):
+        setting = {"images": 100, "normalization": kind, "activation": "sigmoid", "stddev": 0.05, "batch_size": size}
+        setting |= {"rule": rule, "rate": 0.5, "seed": seed, "budget": budget}
+        value = 0.9 - drop[size] if kind == "bn" else 0.8
+        for way, gain in (("population", 0), ("moving averages", -0.02)) if kind == "bn" else (("none", 0),):
+            rows.append({**setting, "inference": way, "test_accuracy": value + gain, "test_loss": 1 - value})
+    tables = {"epochs": pd.DataFrame(rows)}
+    assert effects(batch_size, tables).to_dict() == pytest.approx({"B1": 10})
+    found = explore(batch_size.CLAIMS, tables)
+    assert found[
+        [row.startswith("accuracy of BN, with") for row in found.measure.map(lambda m: m.words)]
+    ].effect.to_numpy() == pytest.approx(2)
+    beyond = found[[m.words.startswith("the same drop") for m in found.measure]]
+    assert {row.condition["batch_size"]: round(row.effect, 6) for row in beyond.itertuples()} == {1: 80, 2: 10}
+
+
+def ln_tables():
+    """Accuracies by kind; the rate 0.1 is five points better on validation, 0.3 on the test."""
+    level = {"none": 0.5, "bn": 0.8, "ln": 0.85, "ws": 0.75, "ws_bn": 0.9}
+    small = {"bn": {1: 0.6, 2: 0.2, 10: 0.1}, "ws_bn": {1: 0.6, 2: 0.3}}
+    rows = []
+    sets = [("mnist", "as they are"), *(("bng_glass", level) for level in ln_bn_ws.FEATURES)]
+    for (data, features), kind, size, rate, seed in itertools.product(sets, level, (1, 2, 10, 64), (0.1, 0.3), SEEDS):
+        value = level[kind] - small.get(kind, {}).get(size, 0) + 0.1 * ((features, kind) == ("correlated", "ln"))
+        setting = {"data": data, "features": features, "normalization": kind, "batch_size": size, "ws_scale": 0.05}
+        setting |= {"learning_rate": rate, "seed": seed, "budget": "epochs"}
+        accuracy = {"test_accuracy": value + 0.05 * (rate == 0.3), "validation_accuracy": value - 0.05 * (rate == 0.3)}
+        for way in ("population", "moving averages") if "bn" in kind else ("none",):
+            rows.append({**setting, "inference": way, **accuracy})
+    return {"epochs": pd.DataFrame(rows)}
+
+
+def test_ln_bn_ws():
+    found = effects(ln_bn_ws, ln_tables())
+    spread = np.std([60, 70, 80])
+    expected = {"B2": 20, "B3": 5, "B4": spread, "B5": 0, "B6": 5, "F1": 0, "F2": 10}
+    assert found.to_dict() == pytest.approx(expected, abs=1e-9)
+
+
+def test_rates_are_chosen_on_validation():
+    rows = ln_bn_ws.claims.chosen(ln_tables())
+    assert set(rows.learning_rate) == {0.1}
+
+
+def placement_tables(epochs=8):
+    """Base is stuck above 0.01 in models 1 and 3, falls at 0.04 in model 2; a layer does worse the later it stands."""
+    accuracy = {"none": 0.92, "block 1": 0.98, "block 2": 0.96, "block 3": 0.95, "block 4": 0.93, "all": 0.97}
+    rows = []
+    models = [*((2, kind) for kind in accuracy), (1, "none"), (1, "all"), (3, "none")]
+    for (model, kind), rate, variant, seed in itertools.product(models, (0.01, 0.02, 0.04), range(3), SEEDS):
+        if variant and (model != 2 or rate != 0.01):
+            continue
+        setting = {"data": "faces", "model": model, "placement": kind, "learning_rate": rate, "seed": seed}
+        setting |= {"augment": variant > 0, "before_pool": variant == 2, "source": "made up", "entropy": 1.0}
+        stuck = model != 2 and kind == "none" and rate > 0.01
+        start = {"none": 6, "all": 2}.get(kind, 4) - (rate == 0.04)
+        test = np.where(np.arange(1, epochs + 1) < start, 0.4, 0.5 if stuck else accuracy[kind])
+        if (model, kind, rate) == (2, "none", 0.04):
+            test[-2] -= 0.2
+        for epoch, value in enumerate(test, start=1):
+            row = {**setting, "epoch": epoch, "train_accuracy": value, "train_loss": 1.0 if stuck else 0.1}
+            for way in ("moving averages", "population") if kind != "none" else ("none",):
+                rows.append({**row, "inference": way, "test_accuracy": value})
+    return {"epochs": pd.DataFrame(rows)}
+
+
+def test_placement():
+    found = effects(placement, placement_tables())
+    expected = {"T1": 50, "T2": 5, "T3": 98 - (96 + 95 + 93) / 3, "T4": 0, "T5": 5, "T6": -50}
+    assert found.to_dict() == pytest.approx(expected)
+
+
+def test_summary_of_runs():
+    runs = placed.summary(placement_tables())
+    stuck = runs[runs.stuck]
+    assert set(zip(stuck.model, stuck.placement, stuck.learning_rate, strict=True)) == {
+        (model, "none", rate) for model in (1, 3) for rate in (0.02, 0.04)
+    }
+    unsteady = runs[~runs.stable & ~runs.stuck]
+    assert set(zip(unsteady.model, unsteady.placement, unsteady.learning_rate, strict=True)) == {(2, "none", 0.04)}
+    assert unsteady.fall.unique() == pytest.approx([20])
+    assert set(stuck.epochs_test) == {9}
+
+
+@pytest.mark.parametrize(("loss", "stuck"), [(0.94, False), (0.95, True), (2.0, True), (np.nan, True)])
+def test_stuck_is_a_loss_that_knows_nothing_of_the_input(loss, stuck):
+    tables = placement_tables()
+    runs = placed.summary({"epochs": tables["epochs"].assign(train_loss=loss)})
+    assert (runs.stuck == stuck).all()
+    assert not (runs.stuck & runs.stable).any()
+
+
+def test_the_notebooks_order_is_before_the_pool_in_blocks_2_and_4():
+    chosen = placed.in_notebook(placed.summary(placement_tables()))
+    assert set(zip(chosen.placement, chosen.before_pool, strict=True)) >= {("block 1", False), ("block 2", True)}
+    assert ("block 2", False) not in set(zip(chosen.placement, chosen.before_pool, strict=True))
+
+
+def test_tables_beside_the_papers():
+    tables = placement_tables()
+    table = beside_table_1(tables)
+    assert len(table) == 10
+    assert table.iloc[1].to_dict() == {
+        "model": "1",
+        "BN": "no",
+        "learning rate": "0.02",
+        "reported": "33.94, unstable",
+        "ours": "50.0 ± 0.0",
+        "stable": "0 of 10",
+        "stuck": "10 of 10",
+    }
+
+
+def test_learning_rate_decays_as_in_the_paper():
+    callback = placement._decay(0.02, 16)
+    assert callback.schedule(0, None) == 0.02
+    assert callback.schedule(10, None) == pytest.approx(0.02 / (1 + 1e-6 * 160), rel=1e-12)
+
+
+def test_blocks():
+    assert placement.blocks("none", 1) == ()
+    assert placement.blocks("all", 1) == (1, 2, 3, 4, 5, 6)
+    assert placement.blocks("block 3", 2) == (3,)

@@ -1,0 +1,145 @@
+"""Training with tests along the way, ways of inference, scores, and networks that runs share."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+from sklearn.metrics import log_loss, roc_auc_score
+
+from bnkeras import BatchNormLayer, batch_statistics, estimate_population_statistics, models, training
+from bnkeras.models.renewed import _compiled
+from bnkeras.training import evaluation
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(96, 6)).astype("float32")
+Y = (X[:, 0] > 0).astype("int32") + (X[:, 1] > 0)
+DATA = (X[:64], Y[:64], X[64:], Y[64:])
+
+
+def build(normalization="bn", dropout=0.0, seed=0):
+    mlp = models.mlp((6,), 3, normalization, units=(8, 8), stddev=0.5, seed=seed)
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dropout(dropout, seed=seed), mlp]) if dropout else mlp
+
+
+def fresh(seed=0, learning_rate=0.1, **options):
+    model = build(seed=seed, **options)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(learning_rate), loss, metrics=["accuracy"])
+    return model
+
+
+def trained(model, **options):
+    options = {"batch_size": 16, "epochs": 3, "seed": 5} | options
+    rows = training.train_and_test(model, DATA, **options)
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_a_row_for_each_epoch_and_way_of_inference():
+    rows = training.train_and_test(fresh(), DATA, batch_size=16, epochs=2, seed=0)
+    assert [(row["epoch"], row["step"], row["inference"]) for row in rows] == [
+        (epoch, 4 * epoch, way) for epoch in (1, 2) for way in ("moving averages", "population")
+    ]
+    assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_accuracy_and_loss_are_those_of_keras():
+    model = fresh(normalization="none")
+    row = trained(model)[-1]
+    loss, accuracy = model.evaluate(*DATA[2:], verbose=0)
+    assert (row["test_accuracy"], row["test_loss"]) == pytest.approx((accuracy, loss), rel=1e-5)
+    history = training.fit(fresh(normalization="none"), *DATA[:2], batch_size=16, epochs=3, seed=5).history
+    assert row["train_accuracy"] == pytest.approx(history["accuracy"][-1])
+    assert row["train_loss"] == pytest.approx(history["loss"][-1], rel=1e-5)
+
+
+def test_checkpoints_in_mid_epoch_and_beyond_the_epochs():
+    rows = trained(fresh(normalization="none"), at={2, 8, 14}, epochs=1)
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 2), (2, 8), (4, 14)]
+    assert rows[1]["test_loss"] == trained(fresh(normalization="none"), epochs=2)[-1]["test_loss"]
+
+
+def test_all_ways_only_where_asked_for():
+    rows = trained(fresh(), all_ways_at={12})
+    assert [(row["epoch"], row["inference"]) for row in rows] == [
+        (1, "moving averages"),
+        (2, "moving averages"),
+        (3, "moving averages"),
+        (3, "population"),
+    ]
+    everywhere = [row for row in trained(fresh()) if row["epoch"] == 3]
+    assert rows[2:] == everywhere
+
+
+def test_validation_stands_beside_the_test():
+    row = trained(fresh(normalization="none"), validation=DATA[:2])[-1]
+    model = fresh(normalization="none")
+    trained(model)
+    assert row["validation_accuracy"] == pytest.approx(model.evaluate(*DATA[:2], verbose=0)[1])
+
+
+def test_ways_of_inference_are_those_of_the_statistics_tools():
+    model = fresh()
+    trained(model)
+    before = model.get_weights()
+    found = {way: infer(DATA[2][:30]) for way, infer in training.ways_of_inference(model, DATA[0], own_batch_size=8)}
+    np.testing.assert_equal(model.get_weights(), before)
+    assert [len(outputs) for outputs in found.values()] == [30, 30, 24]
+    with batch_statistics(model):
+        own = model.predict(DATA[2][:24], batch_size=8, verbose=0)
+    np.testing.assert_allclose(found["batch's own"], own, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["moving averages"], model.predict(DATA[2][:30], verbose=0), rtol=1e-4, atol=1e-4)
+    estimate_population_statistics(model, DATA[0], batch_size=64, progress=False)
+    np.testing.assert_allclose(found["population"], model.predict(DATA[2][:30], verbose=0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_way_that_breaks_off_leaves_the_model_as_it_was():
+    model = fresh()
+    before = model.get_weights()
+    for way, _ in training.ways_of_inference(model, DATA[0], own_batch_size=8):
+        if way == "population":
+            break
+    np.testing.assert_equal(model.get_weights(), before)
+    assert {(layer.inference, layer.group_size) for layer in model.layers if isinstance(layer, BatchNormLayer)} == {
+        ("population", None)
+    }
+
+
+def test_score_and_roc_against_scikit_learn():
+    outputs = RNG.normal(size=(50, 3))
+    labels = RNG.integers(0, 3, 50)
+    found = evaluation.score(outputs, labels)
+    assert found["accuracy"] == np.mean(outputs.argmax(1) == labels)
+    assert found["loss"] == pytest.approx(log_loss(labels, np.exp(log_softmax(outputs, 1))))
+    auc, roc = evaluation.roc_tables(outputs, labels, "abc")
+    for index, row in enumerate(auc):
+        assert row["auc"] == pytest.approx(roc_auc_score(labels == index, np.exp(log_softmax(outputs, 1))[:, index]))
+    assert len(roc) == 3 * len(evaluation.ROC_GRID)
+    assert evaluation.roc_tables(outputs * np.nan, labels, "abc") == ([], [])
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_renewed_network_is_a_new_one(dropout, momentum):
+    def result(seed, cleared=False):
+        if cleared:
+            _compiled.cache_clear()
+        model = models.renewed(build, ("bn", dropout), seed=seed, learning_rate=0.1, momentum=momentum)
+        return trained(model, jit=True)
+
+    new = result(1, cleared=True)
+    other = result(2)
+    assert result(1) == new
+    assert result(2, cleared=True) == other != new
+
+
+def test_a_networks_weights_hang_on_its_seed_alone():
+    keras.utils.set_random_seed(0)
+    first = build(seed=3).get_weights()
+    keras.utils.set_random_seed(1)
+    np.testing.assert_equal(build(seed=3).get_weights(), first)
+    state = np.random.get_state()[1].copy()
+    build(seed=4)
+    np.testing.assert_equal(np.random.get_state()[1], state)
+    kernels = {build(kind, seed=3).layers[1].kernel.numpy().tobytes() for kind in ("none", "ln", "ws")}
+    assert len(kernels) == 1
+    assert len({kernel.tobytes() for kernel in first if kernel.shape == (8, 8)}) == 1
