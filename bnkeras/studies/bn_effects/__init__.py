@@ -1,0 +1,245 @@
+"""What batch normalization does under eight conditions: claims S1 to S11.
+
+Schilling's thesis trains a multi-layer perceptron (MLP) and a convolutional network (CNN), with batch normalization and
+without ("vanilla"), on four sets of images: SGD with Nesterov momentum 0.9 on batches of 64, learning rate 0.01, halved
+after 5 epochs without a gain on the validation images, a tenth of those for training, until 20 epochs bring none. From
+this baseline it changes activation, learning rate, initial weights, weight decay, dropout or batch size.
+
+    python -m bnkeras run bn_effects --scale laptop --publish
+
+Reported: batch normalization 6 points, vanilla 1; 15 to 20 % more time per epoch. Where slides and public code differ,
+the slides are followed, and the condition "public code" has its initial weights: Kaiming's without the gain of ReLU, and
+gammas from U(0, 1). Scales: `quick` a narrow CNN on drawn pictures, for S1 to S4, and the MLP; `laptop` both networks in
+full on the first 5,000 images of each set and 25 epochs at most (MLP: 10,000 and 40); `paper` all images and 100 epochs.
+Times of S8 want a machine at rest: run `benchmarks/bn_overhead.py` first, whose records this study takes over. `paper`
+is for a GPU (`KERAS_BACKEND=jax python -m bnkeras run bn_effects --scale paper --jobs 2 --publish`) and can go in pieces,
+such as of ten minutes: stopped at any time, the same command goes on, and loses the runs in flight alone.
+"""
+
+import functools
+import warnings
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from bnkeras import sweep
+from bnkeras.evidence.seeds import headline_seeds
+from bnkeras.studies.bn_effects.claims import BATCH_SIZE, BATCH_SIZES, CLAIMS, CONDITIONS, HIGH_RATE, NETWORKS, RATE
+from bnkeras.studies.bn_effects.figures import figures
+
+__all__ = ["CLAIMS", "CONDITIONS", "SCALES", "Run", "build", "figures", "runs"]
+
+_REAL = ("cifar10", "svhn_crops", "mnist", "cifar100_20k")
+SCALES = {
+    "quick": {
+        "sets": ("cifar10_drawn",),
+        "mnist": "mnist_sample",
+        "cnn": {"epochs": 15, "width": 4},
+        "mlp": {"examples": 1_000, "epochs": 15},
+        "sizes": (32, 1024),
+    },
+    "laptop": {
+        "sets": _REAL,
+        "mnist": "mnist",
+        "cnn": {"examples": 5_000, "epochs": 25},
+        "mlp": {"examples": 10_000, "epochs": 40},
+        "sizes": BATCH_SIZES,
+    },
+    "paper": {
+        "sets": ("cifar10", "svhn", "mnist", "cifar100"),
+        "mnist": "mnist",
+        "cnn": {"epochs": 100},
+        "mlp": {"epochs": 100},
+        "sizes": BATCH_SIZES,
+    },
+}
+CAP = 20
+MOMENTUM = 0.9
+REPORT_RATE = 0.5
+"""Learning rate of the report's network at batches of 64, as in the study of batch sizes."""
+CURVE_SIZES, CURVE_EPOCHS = (1, 2, 4, 8, 16, *BATCH_SIZES), 10
+RATES = (0.001, 0.003, 0.03)
+"""Learning rates that are searched beside 0.01 and 0.1 for the shortest time to an accuracy."""
+TIMED_IMAGES, TIMED_ROUNDS = 2_048, 3
+PROBE_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network trained once, or networks with different layers timed in turn.
+
+    Attributes:
+        data: Name of the data set.
+        network: One of `NETWORKS`; `"report's MLP"` is that of the study of batch sizes, trained by plain SGD.
+        condition: One of `CONDITIONS`.
+        normalization: `"none"` or `"bn"`; `"all"` where networks are timed.
+        learning_rate: At the start, and with the rule `"scaled"` at batches of 64.
+        batch_size: Examples in a step; examples that fill no batch sit an epoch out.
+        rule: `"plateaus"`, the thesis's schedule; `"fixed"`, the learning rate stays; `"scaled"`, it stays at
+            `learning_rate * batch_size / 64`; or `"timed"`, for no training but the time that it takes.
+        epochs: The most passes over the training images, or as many as there are with a learning rate that stays.
+        seed: Of the weights, dropout and the batch order.
+        examples: How many images, the first; the last tenth of them is for validation. Defaults to `None`, all.
+        width: Channels of the CNN's first block, units of the MLP's hidden layers. Defaults to `None`, the thesis's.
+        dtype: Keras's dtype policy. Defaults to `"float32"`.
+        probe: Whether to log activations and gradients at each layer along the training. Defaults to `False`.
+
+    Raises:
+        ValueError: For a network, condition or rule that there is not.
+    """
+
+    study: ClassVar[str] = "bn_effects"
+
+    data: str
+    network: str
+    condition: str
+    normalization: str
+    learning_rate: float
+    batch_size: int
+    rule: str
+    epochs: int
+    seed: int
+    examples: int | None = None
+    width: int | None = None
+    dtype: str = "float32"
+    probe: bool = False
+
+    def __post_init__(self):
+        for name, known in (("network", NETWORKS), ("condition", CONDITIONS), ("rule", RULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"`{name}` must be one of {list(known)}. Received: {name}={getattr(self, name)!r}")
+
+    def train(self):
+        """Train and return the tables `epochs`, `curves`, `layers` and `shift`, or time and return `overhead`."""
+        sweep.start_keras()
+        return self._timed() if self.rule == "timed" else self._trained()
+
+    def _trained(self):
+        from bnkeras import models
+        from bnkeras.training.validation import plateau_callbacks, train_and_validate
+
+        data, validation = standardized(self.data, self.examples, self.network != "report's MLP")
+        rate = self.learning_rate * (self.batch_size / BATCH_SIZE if self.rule == "scaled" else 1)
+        momentum = MOMENTUM if self.network != "report's MLP" else 0.0
+        model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
+        plateaus = plateau_callbacks() if self.rule == "plateaus" else []
+        probes = [_probe(validation, len(data.x_train) // self.batch_size)] if self.probe else []
+        with warnings.catch_warnings():
+            # A batch of one is an object of study here.
+            warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
+            rows, curves = train_and_validate(
+                model,
+                data.arrays,
+                validation,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                seed=self.seed,
+                callbacks=[*plateaus, *probes],
+            )
+        tables = {"epochs": rows, "curves": curves if plateaus else []}
+        tables["layers"] = [row for probe in probes for row in probe.result().to_dict("records")]
+        tables["shift"] = _shift(model, data.x_train) if self._shifts() else []
+        return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
+
+    def _form(self, data, normalization=None):
+        shape, classes = data.x_train.shape[1:], len(data.class_names)
+        return self.network, shape, classes, self.condition, normalization or self.normalization, self.width, self.dtype
+
+    def _shifts(self):
+        return self.probe and self.normalization == "bn" and self.condition in ("baseline", "dropout")
+
+    def _timed(self):
+        from bnkeras import datasets, training
+        from bnkeras.training.timing import has_bfloat16, seconds_in_turn
+
+        data = datasets.prepared(self.data, self.examples)
+        if "bfloat16" in self.dtype and not has_bfloat16():
+            return {"source": data.source, "epochs": []}
+        x, y = (_tensor(array) for array in (data.x_train, data.y_train))
+        options = {"batch_size": self.batch_size, "jit": True if self.network == "MLP" else "auto"}
+        sides = {
+            kind: functools.partial(training.fit, _timed_model(self._form(data, kind)), x, y, **options)
+            for kind in ("none", "bn", "keras_bn")
+        }
+        rows = seconds_in_turn(sides, TIMED_ROUNDS)
+        rows = [{"layer": row.pop("name"), **row} for row in rows]
+        return {"source": data.source, "epochs": [], "overhead": rows}
+
+
+@functools.lru_cache(maxsize=1)
+def standardized(name, examples, scaled=True):
+    """Images less the mean of all training pixels and over their deviation, padded to 32x32, and those for validation.
+
+    Args:
+        name: Name of the data set.
+        examples: Integer, how many images, the first, the last tenth of which is for validation. `None` for all.
+        scaled: If not, images are as they are, from 0 to 1. Defaults to `True`.
+
+    Returns:
+        `(data, (x, y))`: a `SplitData` of images `[n, height, width, channels]`, and the validation images.
+    """
+    from bnkeras import datasets
+
+    padding = (32 - datasets.load(name).x_train.shape[1]) // 2 if scaled else 0
+    data = datasets.prepared(name, examples, padding=padding)
+    count = len(data.x_train) - len(data.x_train) // 10
+    mean, deviation = (getattr(np, moment)(data.x_train[:count], dtype="float64") for moment in ("mean", "std"))
+    if not scaled:
+        mean, deviation = 0.0, 1.0
+
+    def changed(x):
+        x = (x - np.float32(mean)) / np.float32(deviation)
+        return x[..., None] if x.ndim == 3 else x
+
+    x, y, source = changed(data.x_train), data.y_train, f"{data.source}, a tenth of those for training for validation"
+    train, validation = (x[:count], y[:count]), (x[count:], y[count:])
+    data = replace(data, x_train=train[0], y_train=train[1], x_test=changed(data.x_test), source=source)
+    return data, validation
+
+
+def build(network, input_shape, classes, condition, normalization, width, dtype, seed):
+    """The uncompiled network of a run."""
+    from bnkeras import models
+
+    if network == "report's MLP":
+        return models.mlp(input_shape, classes, normalization, seed=seed)
+    function = models.schilling_cnn if network == "CNN" else models.schilling_mlp
+    options = CONDITIONS[condition] | ({} if width is None else {"width": width})
+    return function(input_shape, classes, normalization, seed=seed, dtype=dtype, **options)
+
+
+@functools.lru_cache(maxsize=3)
+def _timed_model(form):
+    import keras
+
+    model = build(*form, seed=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(RATE, momentum=MOMENTUM, nesterov=True), loss, metrics=["accuracy"])
+    return model
+
+
+def _tensor(array):
+    import keras
+
+    return keras.ops.convert_to_tensor(array)
+
+
+def _entropy(labels):
+    """The least loss of a network that does not look at its input."""
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def _probe(validation, every):
+    from bnkeras import callbacks
+
+    return callbacks.ActivationStats([array[:PROBE_SIZE] for array in validation], every=every)
+
+
+def _shift(model, x):
+    from bnkeras import training
+    from bnkeras.statistics.shift import variance_shift
+
+    ways = training.ways_of_inference(model, x)
+    return [{"inference": way, **row} for way, _ in ways for row in variance_shift(model, x[:1000])]
