@@ -59,11 +59,11 @@ def train_and_validate(model, data, validation, *, batch_size, epochs, seed, cal
         **options: Passed on to `fit`.
 
     Returns:
-        `(rows, curves)`. `curves`: a row per epoch with `epoch` (counted from 1), `rate` (the learning rate), `train_accuracy`
-        and `train_loss` (means over the epoch), `validation_accuracy` and `validation_loss` (with moving averages), and
-        `seconds` (of its training alone). `rows`: the last of these with `step` (counted from 1), `test_accuracy` and
-        `test_loss`, once for each of `ways_of_inference`; once only, and as the way `"none"`, where a weight is not
-        finite. A test loss that is not finite leaves no test accuracy: `None`.
+        `(rows, curves)`. `curves`: a row per epoch with `epoch` (counted from 1), `rate` (the learning rate),
+        `train_accuracy` and `train_loss` (means over the epoch), `validation_accuracy` and `validation_loss` (with
+        moving averages). `rows`: the last of these with `step` (counted from 1), `seconds` (of the training of an epoch,
+        the median), `test_accuracy` and `test_loss`, once for each of `ways_of_inference`; once only, and as the way
+        `"none"`, where a weight is not finite. A test loss that is not finite leaves no test accuracy: `None`.
     """
     watch = _Watch()
     history = fit(
@@ -78,7 +78,7 @@ def train_and_validate(model, data, validation, *, batch_size, epochs, seed, cal
         **options,
     ).history
     curves = _curves(history, watch)
-    last = {**curves[-1], "step": len(curves) * (len(data[0]) // batch_size)}
+    last = {**curves[-1], "step": len(curves) * (len(data[0]) // batch_size), "seconds": float(np.median(watch.seconds))}
     return [{**last, **found} for found in _tested(model, *data)], curves
 
 
@@ -86,7 +86,7 @@ def _curves(history, watch):
     names = {"train_accuracy": "accuracy", "validation_accuracy": "val_accuracy"}
     losses = {"train_loss": "loss", "validation_loss": "val_loss"}
     return [
-        {"epoch": i + 1, "rate": watch.rates[i], "seconds": watch.seconds[i]}
+        {"epoch": i + 1, "rate": watch.rates[i]}
         | {name: history[key][i] for name, key in names.items()}
         | {name: history[key][i] - watch.penalties[i] for name, key in losses.items()}
         for i in range(len(watch.seconds))
@@ -102,7 +102,7 @@ def _tested(model, x_train, y_train, x_test, y_test):
 
 
 class _Watch(keras.callbacks.Callback):
-    """Seconds of each epoch before its validation, its learning rate, and the penalty of the weights at its end."""
+    """The seconds of each epoch before its validation, its learning rate, and the penalty of the weights at its end."""
 
     def on_train_begin(self, logs=None):
         self.seconds, self.rates, self.penalties = [], [], []

@@ -9,60 +9,73 @@ this baseline it changes activation, learning rate, initial weights, weight deca
 
 Reported: batch normalization 6 points, vanilla 1; 15 to 20 % more time per epoch. Where slides and public code differ,
 the slides are followed, and the condition "public code" has its initial weights: Kaiming's without the gain of ReLU, and
-gammas from U(0, 1). Scales: `quick` a narrow CNN on drawn pictures, for S1 to S4, and the MLP; `laptop` both networks in
-full on the first 5,000 images of each set and 25 epochs at most (MLP: 10,000 and 40); `paper` all images and 100 epochs.
+gammas from U(0, 1). Scales: `quick` a narrow CNN on drawn pictures, for S1 to S4, and the MLP; `laptop` the CNN with
+half of its channels on the first 5,000 images of each set, the MLP in full on 10,000; `paper` all images and channels.
 Times of S8 want a machine at rest: run `benchmarks/bn_overhead.py` first, whose records this study takes over. `paper`
 is for a GPU (`KERAS_BACKEND=jax python -m bnkeras run bn_effects --scale paper --jobs 2 --publish`) and can go in pieces,
 such as of ten minutes: stopped at any time, the same command goes on, and loses the runs in flight alone.
 """
 
 import functools
+import itertools
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from bnkeras import sweep
 from bnkeras.evidence.seeds import headline_seeds
-from bnkeras.studies.bn_effects.claims import BATCH_SIZE, BATCH_SIZES, CLAIMS, CONDITIONS, HIGH_RATE, NETWORKS, RATE
+from bnkeras.studies.bn_effects.claims import (
+    BATCH_SIZE,
+    BATCH_SIZES,
+    CLAIMS,
+    CONDITIONS,
+    HIGH_RATE,
+    NETWORKS,
+    RATE,
+    REPORT,
+    SETS,
+)
 from bnkeras.studies.bn_effects.figures import figures
 
 __all__ = ["CLAIMS", "CONDITIONS", "SCALES", "Run", "build", "figures", "runs"]
 
-_REAL = ("cifar10", "svhn_crops", "mnist", "cifar100_20k")
 SCALES = {
     "quick": {
         "sets": ("cifar10_drawn",),
         "mnist": "mnist_sample",
         "cnn": {"epochs": 15, "width": 4},
         "mlp": {"examples": 1_000, "epochs": 15},
-        "sizes": (32, 1024),
+        "curve": None,
     },
     "laptop": {
-        "sets": _REAL,
+        "sets": ("cifar10", "svhn_crops", "mnist", "cifar100_20k"),
         "mnist": "mnist",
-        "cnn": {"examples": 5_000, "epochs": 25},
-        "mlp": {"examples": 10_000, "epochs": 40},
-        "sizes": BATCH_SIZES,
+        "cnn": {"examples": 5_000, "epochs": 25, "width": 16},
+        "mlp": {"examples": 10_000, "epochs": 30},
+        "curve": {"examples": 10_000, "epochs": 10},
     },
     "paper": {
         "sets": ("cifar10", "svhn", "mnist", "cifar100"),
         "mnist": "mnist",
         "cnn": {"epochs": 100},
         "mlp": {"epochs": 100},
-        "sizes": BATCH_SIZES,
+        "curve": {"epochs": 10},
     },
 }
 CAP = 20
 MOMENTUM = 0.9
 REPORT_RATE = 0.5
 """Learning rate of the report's network at batches of 64, as in the study of batch sizes."""
-CURVE_SIZES, CURVE_EPOCHS = (1, 2, 4, 8, 16, *BATCH_SIZES), 10
+CURVE_SIZES = (1, 2, 4, 8, 16, *BATCH_SIZES)
 RATES = (0.001, 0.003, 0.03)
 """Learning rates that are searched beside 0.01 and 0.1 for the shortest time to an accuracy."""
+RULES = ("plateaus", "fixed", "scaled", "timed")
 TIMED_IMAGES, TIMED_ROUNDS = 2_048, 3
-PROBE_SIZE = 128
+PROBED = {"CNN": SETS["CIFAR-10"], "MLP": SETS["MNIST"]}
+PROBED_CONDITIONS = ("baseline", "sigmoid", "dropout")
+PROBE_SIZE, LOOKS = 128, 12
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,6 @@ class Run:
         examples: How many images, the first; the last tenth of them is for validation. Defaults to `None`, all.
         width: Channels of the CNN's first block, units of the MLP's hidden layers. Defaults to `None`, the thesis's.
         dtype: Keras's dtype policy. Defaults to `"float32"`.
-        probe: Whether to log activations and gradients at each layer along the training. Defaults to `False`.
 
     Raises:
         ValueError: For a network, condition or rule that there is not.
@@ -103,7 +115,6 @@ class Run:
     examples: int | None = None
     width: int | None = None
     dtype: str = "float32"
-    probe: bool = False
 
     def __post_init__(self):
         for name, known in (("network", NETWORKS), ("condition", CONDITIONS), ("rule", RULES)):
@@ -117,14 +128,16 @@ class Run:
 
     def _trained(self):
         from bnkeras import models
+        from bnkeras.datasets.standardizing import standardized
         from bnkeras.training.validation import plateau_callbacks, train_and_validate
 
-        data, validation = standardized(self.data, self.examples, self.network != "report's MLP")
+        his = self.network != REPORT
+        data, validation = standardized(self.data, self.examples, 32 if his else None, scaled=his)
         rate = self.learning_rate * (self.batch_size / BATCH_SIZE if self.rule == "scaled" else 1)
-        momentum = MOMENTUM if self.network != "report's MLP" else 0.0
+        momentum = MOMENTUM if his else 0.0
         model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
         plateaus = plateau_callbacks() if self.rule == "plateaus" else []
-        probes = [_probe(validation, len(data.x_train) // self.batch_size)] if self.probe else []
+        probes = [self._probe(validation, len(data.x_train) // self.batch_size)] if self._probed() else []
         with warnings.catch_warnings():
             # A batch of one is an object of study here.
             warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
@@ -137,7 +150,7 @@ class Run:
                 seed=self.seed,
                 callbacks=[*plateaus, *probes],
             )
-        tables = {"epochs": rows, "curves": curves if plateaus else []}
+        tables = {"epochs": rows, "curves": curves if plateaus and self.batch_size == BATCH_SIZE else []}
         tables["layers"] = [row for probe in probes for row in probe.result().to_dict("records")]
         tables["shift"] = _shift(model, data.x_train) if self._shifts() else []
         return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
@@ -146,8 +159,19 @@ class Run:
         shape, classes = data.x_train.shape[1:], len(data.class_names)
         return self.network, shape, classes, self.condition, normalization or self.normalization, self.width, self.dtype
 
+    def _probed(self):
+        """Whether to log activations and gradients at each layer along the training."""
+        usual = self.rule == RULES[0] and self.batch_size == BATCH_SIZE and self.learning_rate in (RATE, HIGH_RATE)
+        return usual and self.data in PROBED.get(self.network, ()) and self.condition in PROBED_CONDITIONS
+
+    def _probe(self, validation, steps):
+        from bnkeras import callbacks
+
+        probe = [array[:PROBE_SIZE] for array in validation]
+        return callbacks.ActivationStats(probe, every=steps * max(self.epochs // LOOKS, 1))
+
     def _shifts(self):
-        return self.probe and self.normalization == "bn" and self.condition in ("baseline", "dropout")
+        return self._probed() and self.normalization == "bn" and self.condition in ("baseline", "dropout")
 
     def _timed(self):
         from bnkeras import datasets, training
@@ -167,42 +191,11 @@ class Run:
         return {"source": data.source, "epochs": [], "overhead": rows}
 
 
-@functools.lru_cache(maxsize=1)
-def standardized(name, examples, scaled=True):
-    """Images less the mean of all training pixels and over their deviation, padded to 32x32, and those for validation.
-
-    Args:
-        name: Name of the data set.
-        examples: Integer, how many images, the first, the last tenth of which is for validation. `None` for all.
-        scaled: If not, images are as they are, from 0 to 1. Defaults to `True`.
-
-    Returns:
-        `(data, (x, y))`: a `SplitData` of images `[n, height, width, channels]`, and the validation images.
-    """
-    from bnkeras import datasets
-
-    padding = (32 - datasets.load(name).x_train.shape[1]) // 2 if scaled else 0
-    data = datasets.prepared(name, examples, padding=padding)
-    count = len(data.x_train) - len(data.x_train) // 10
-    mean, deviation = (getattr(np, moment)(data.x_train[:count], dtype="float64") for moment in ("mean", "std"))
-    if not scaled:
-        mean, deviation = 0.0, 1.0
-
-    def changed(x):
-        x = (x - np.float32(mean)) / np.float32(deviation)
-        return x[..., None] if x.ndim == 3 else x
-
-    x, y, source = changed(data.x_train), data.y_train, f"{data.source}, a tenth of those for training for validation"
-    train, validation = (x[:count], y[:count]), (x[count:], y[count:])
-    data = replace(data, x_train=train[0], y_train=train[1], x_test=changed(data.x_test), source=source)
-    return data, validation
-
-
 def build(network, input_shape, classes, condition, normalization, width, dtype, seed):
     """The uncompiled network of a run."""
     from bnkeras import models
 
-    if network == "report's MLP":
+    if network == REPORT:
         return models.mlp(input_shape, classes, normalization, seed=seed)
     function = models.schilling_cnn if network == "CNN" else models.schilling_mlp
     options = CONDITIONS[condition] | ({} if width is None else {"width": width})
@@ -231,15 +224,67 @@ def _entropy(labels):
     return float(-np.sum(shares * np.log(shares)))
 
 
-def _probe(validation, every):
-    from bnkeras import callbacks
-
-    return callbacks.ActivationStats([array[:PROBE_SIZE] for array in validation], every=every)
-
-
 def _shift(model, x):
     from bnkeras import training
     from bnkeras.statistics.shift import variance_shift
 
     ways = training.ways_of_inference(model, x)
     return [{"inference": way, **row} for way, _ in ways for row in variance_shift(model, x[:1000])]
+
+
+def runs(scale, seeds=None):
+    """The runs of a scale, those that share compiled programs one after the other.
+
+    First the headlines': the CNN on every set, then under each condition; the MLP over batch sizes and with sigmoids;
+    times. Then the MLP everywhere, the CNN on one more set; both papers' networks from batch 1 on; the CNN over batch
+    sizes and learning rates, and as in the public code; further times.
+
+    Args:
+        scale: One of `SCALES`.
+        seeds: Number of seeds of each headline, by claim. Defaults to `None`, the first block of each.
+    """
+    settings = SCALES[scale]
+    sets, curve = settings["sets"], settings["curve"]
+    of = {claim.id: headline_seeds([claim], seeds) for claim in CLAIMS}
+    cnn = functools.partial(_runs, network="CNN", data=sets[0], **settings["cnn"])
+    mnist = functools.partial(_runs, network="MLP", data=settings["mnist"], **settings["mlp"])
+
+    result = [run for name in sets for run in cnn(of["S1"], data=name)]
+    result += cnn(of["S2"], "sigmoid") + cnn(of["S3"], learning_rate=HIGH_RATE) + cnn(of["S4"], "N(0, 1)")
+    result += mnist(of["S11"], "sigmoid")
+    sizes = BATCH_SIZES if curve else (BATCH_SIZES[0], BATCH_SIZES[-1])
+    result += [run for size in sizes for run in mnist(of["S7"], batch_size=size)]
+    if curve:
+        result += cnn(of["S9"], "ELU", kinds=("none",)) + cnn(of["S9"], kinds=("bn",))
+        result += cnn(of["S5"], "weight decay") + cnn(of["S6"], "dropout")
+        result += _timed(sets[0], of["S8"], ("CNN",), ("float32",), (BATCH_SIZES[0], BATCH_SIZES[-1]))
+        result += _explored(sets, cnn, mnist, functools.partial(_runs, data=settings["mnist"], **curve))
+    return list(dict.fromkeys(result))
+
+
+def _explored(sets, cnn, mnist, curve):
+    ten = headline_seeds([])
+    five = ten[:5]
+    changes = [{"condition": name} for name in CONDITIONS] + [{"learning_rate": HIGH_RATE}]
+    result = [run for name in sets for change in changes for run in mnist(ten, data=name, **change)]
+    result += [run for change in changes for name in sets[:2] for run in cnn(five, data=name, **change)]
+    for network, rate in (("MLP", RATE), (REPORT, REPORT_RATE)):
+        for rule, size in itertools.product(RULES[1:3], CURVE_SIZES):
+            result += curve(five, network=network, learning_rate=rate, rule=rule, batch_size=size)
+    result += [run for size in BATCH_SIZES for run in cnn(five, batch_size=size)]
+    result += [run for rate in RATES for run in cnn(five, learning_rate=rate)]
+    return result + _timed(sets[0], five, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)
+
+
+def _runs(seeds, condition="baseline", kinds=("none", "bn"), **settings):
+    settings = {"learning_rate": RATE, "batch_size": BATCH_SIZE, "rule": RULES[0]} | settings
+    return [Run(condition=condition, normalization=kind, seed=seed, **settings) for kind in kinds for seed in seeds]
+
+
+def _timed(data, seeds, networks, dtypes, sizes):
+    options = {"data": data, "rule": RULES[3], "examples": TIMED_IMAGES, "epochs": 1, "kinds": ("all",)}
+    return [
+        run
+        for network, dtype, size in itertools.product(networks, dtypes, sizes)
+        for run in _runs(seeds, network=network, dtype=dtype, batch_size=size, **options)
+    ]

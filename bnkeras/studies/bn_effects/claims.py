@@ -16,7 +16,8 @@ CONDITIONS = {
     "public code": {"initializer": "kaiming, gain 1", "gamma": "uniform"},
 }
 """What each condition changes of the networks; the learning rate and the batch size are settings of their own."""
-NETWORKS = ("CNN", "MLP", "report's MLP")
+REPORT = "report's MLP"
+NETWORKS = ("CNN", "MLP", REPORT)
 RATE, HIGH_RATE, BATCH_SIZE = 0.01, 0.1, 64
 BATCH_SIZES = (32, 64, 128, 256, 512, 1024)
 OVERHEAD = dict(zip(BATCH_SIZES, (19.7, 19.0, 16.4, 15.5, 15.3, 15.2), strict=True))

@@ -1,0 +1,6 @@
+"""Figures of the study."""
+
+
+def figures(results):
+    """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
+    return {}
