@@ -44,7 +44,7 @@ def variance_shift(model, x):
     layers = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, _BATCH_NORMS)]
     if not layers or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be functional and have batch normalization. Received: model={model!r}")
-    inputs = keras.Model(model.inputs, [layer.input for layer in layers])
+    inputs = keras.Model(model.input, [layer.input for layer in layers])
     training, inference = (_variances(inputs, x, mode) for mode in (True, False))
     return [_row(*pair) for pair in zip(layers, training, inference, strict=True)]
 

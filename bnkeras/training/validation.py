@@ -27,7 +27,7 @@ def plateau_callbacks(monitor="val_accuracy", factor=0.5, patience=5, least=1e-4
         stop_after: Integer, epochs. Defaults to `20`.
 
     Returns:
-        A list of Keras callbacks: `ReduceLROnPlateau`, `EarlyStopping`, `TerminateOnNaN`.
+        A list of Keras callbacks.
 
     Raises:
         ValueError: `factor` is not below 1.
@@ -39,7 +39,7 @@ def plateau_callbacks(monitor="val_accuracy", factor=0.5, patience=5, least=1e-4
     return [
         keras.callbacks.ReduceLROnPlateau(factor=factor, patience=patience, min_lr=least, **gain),
         keras.callbacks.EarlyStopping(patience=stop_after, **gain),
-        keras.callbacks.TerminateOnNaN(),
+        _StopOnNaN(),
     ]
 
 
@@ -78,7 +78,11 @@ def train_and_validate(model, data, validation, *, batch_size, epochs, seed, cal
         **options,
     ).history
     curves = _curves(history, watch)
-    last = {**curves[-1], "step": len(curves) * (len(data[0]) // batch_size), "seconds": float(np.median(watch.seconds))}
+    last = {
+        **curves[-1],
+        "step": len(curves) * (len(data[0]) // batch_size),
+        "seconds": float(np.median(watch.seconds)),
+    }
     return [{**last, **found} for found in _tested(model, *data)], curves
 
 
@@ -99,6 +103,14 @@ def _tested(model, x_train, y_train, x_test, y_test):
         found = score(infer(x_test), y_test)
         accuracy = found["accuracy"] if math.isfinite(found["loss"]) else None
         yield {"inference": way if finite else NONE, "test_accuracy": accuracy, "test_loss": found["loss"]}
+
+
+class _StopOnNaN(keras.callbacks.Callback):
+    """Stops where the loss of an epoch is not finite, without a word, which `TerminateOnNaN` has."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
 
 
 class _Watch(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ CONDITIONS = {
     "dropout": {"dropout": 0.5},
     "ELU": {"activation": "elu"},
     "public code": {"initializer": "kaiming, gain 1", "gamma": "uniform"},
+    "public code, dropout": {"initializer": "kaiming, gain 1", "gamma": "uniform", "dropout": 0.5},
 }
 """What each condition changes of the networks; the learning rate and the batch size are settings of their own."""
 REPORT = "report's MLP"
@@ -34,12 +35,20 @@ BN, VANILLA = {"normalization": "bn"}, {"normalization": "none"}
 _USUAL = {"rule": "plateaus", "condition": "baseline", "learning_rate": RATE, "batch_size": BATCH_SIZE}
 _SETTING = ["network", "set", "condition", "learning_rate", "batch_size", "rule"]
 RUN = [*_SETTING, "normalization", "seed"]
+_COLUMNS = {
+    "curves": ["epoch", "validation_accuracy"],
+    "layers": ["step", "layer", "gradient_norm", "dead"],
+    "shift": ["inference", "layer", "shift"],
+    "overhead": ["dtype", "round", "layer", "seconds"],
+}
 _SET_OF = {name: title for title, names in SETS.items() for name in names}
 
 
-def titled(table):
-    """A table with the column `set`, the title of the data."""
-    return table.assign(set=table.data.map(_SET_OF))
+def titled(tables, name):
+    """A table with the column `set`, the title of the data; with no rows where there is none of that name."""
+    table = tables.get(name)
+    table = pd.DataFrame(columns=[*RUN, *_COLUMNS[name]]) if table is None or table.empty else table
+    return table.assign(set=table.data.map(_SET_OF)) if "data" in table else table
 
 
 def summary(tables):
@@ -51,48 +60,46 @@ def summary(tables):
         - `points`, `moving`: test accuracy in percent with the population's statistics and with moving averages, and
           `mended`, the first minus the second;
         - `stuck`: the training loss of the last epoch is not below `STUCK` of the labels' entropy, or is no number;
-        - `reached`, `time`: see `_speed`; `spread`, `dead`: see `_layers`;
+        - `reached`, `time`: epochs until the validation accuracy is as high as a target, and seconds of training until
+          then; the target is `TARGET` of the lower of the two mean accuracies in which the baseline ends, with BN and
+          without, on a set; a run that does not reach it counts as one epoch more than it had;
+        - `spread`, `dead`: see `_layers`;
         - `shift`: variance that reaches batch normalization after the first, training over inference, in doublings.
     """
-    epochs = titled(tables["epochs"])
+    epochs = titled(tables, "epochs")
     rows = at_inference(epochs, "population").set_index(RUN)
-    moving = 100 * at_inference(epochs, "moving averages").set_index(RUN).test_accuracy
-    rows = rows.assign(points=100 * rows.test_accuracy, moving=moving, stuck=~(rows.train_loss < STUCK * rows.entropy))
-    columns = ["source", "points", "moving", "stuck"]
-    rows = rows[columns].assign(mended=rows.points - rows.moving)
-    return rows.join([_speed(tables), _layers(tables), _shift(tables)]).reset_index()
+    moving = 100 * at_inference(epochs, "moving averages").set_index(RUN).test_accuracy.astype(float)
+    points = 100 * rows.test_accuracy.astype(float)
+    stuck = ~(rows.train_loss < STUCK * rows.entropy)
+    reached = _reached(titled(tables, "curves"), rows.epochs)
+    found = {"points": points, "moving": moving, "mended": points - moving, "stuck": stuck}
+    found |= {"reached": reached, "time": reached * rows.seconds}
+    return rows[["source"]].assign(**found).join([_layers(tables), _shift(tables)]).reset_index()
 
 
-def _speed(tables):
-    """Epochs until the validation accuracy is as high as a target, and seconds of training until then.
-
-    The target is `TARGET` of the lower of the two mean accuracies in which the baseline ends, with BN and without, on
-    a set. A run that does not reach it counts as one epoch more than there could have been.
-    """
-    curves = titled(tables["curves"])
-    runs = curves.groupby(RUN, sort=False)
-    ends = pick(runs.validation_accuracy.last().reset_index()).groupby(["network", "set", "normalization"])
-    target = TARGET * ends.validation_accuracy.mean().groupby(["network", "set"]).min()
-    curves = curves.join(target.rename("target"), on=["network", "set"])
-    reached = curves[curves.validation_accuracy >= curves.target].groupby(RUN, sort=False).epoch.min()
-    reached = reached.reindex(runs.epochs.first().index).fillna(runs.epochs.first() + 1)
-    return pd.DataFrame({"reached": reached, "time": reached * runs.seconds.median()})
+def _reached(curves, most):
+    ends = pick(curves.drop_duplicates(RUN, keep="last")).groupby(["network", "set", "normalization"])
+    targets = TARGET * ends.validation_accuracy.mean().groupby(["network", "set"]).min()
+    curves = curves.join(targets.rename("target"), on=["network", "set"])
+    first = curves[curves.validation_accuracy >= curves.target].groupby(RUN, sort=False).epoch.min()
+    trained = most[most.index.isin(pd.MultiIndex.from_frame(curves[RUN]))]
+    return first.reindex(trained.index).fillna(trained + 1).astype(float)
 
 
 def _layers(tables):
     """Per run, `spread`: |log10| of the norm of the loss gradient at the first activation over that at the last, mean
     over the training; `dead`: percent of units that pass no gradient back, mean over the layers, at the end.
     """
-    looks = titled(tables["layers"]).groupby([*RUN, "step"], sort=False)
-    norms = looks.gradient_norm.agg(["first", "last"]).clip(lower=1e-30)
+    looks = titled(tables, "layers").groupby([*RUN, "step"], sort=False)
+    norms = looks.gradient_norm.agg(["first", "last"]).astype(float).clip(lower=1e-30)
     spread = np.log10(norms["first"] / norms["last"]).abs().groupby(RUN).mean()
     return pd.DataFrame({"spread": spread, "dead": 100 * looks.dead.mean().groupby(RUN).last()})
 
 
 def _shift(tables):
-    shift = titled(tables["shift"])
+    shift = titled(tables, "shift")
     after = shift[(shift.inference == "moving averages") & (shift.layer != "norm_1")]
-    return -np.log2(after.groupby(RUN)["shift"].mean())
+    return -np.log2(after.groupby(RUN)["shift"].mean().astype(float))
 
 
 def pick(rows, **settings):
@@ -145,7 +152,7 @@ def time_saved(tables):
 def overheads(tables):
     """What a layer adds to an epoch, in percent: the median over rounds of the ratio of seconds within a round."""
     index = ["network", "dtype", "batch_size", "seed", "round", "layer"]
-    rounds = tables.get("overhead", pd.DataFrame(columns=[*index, "seconds"])).set_index(index).seconds.astype(float)
+    rounds = titled(tables, "overhead").set_index(index).seconds.astype(float)
     rounds = rounds.unstack("layer").reindex(columns=["none", "bn", "keras_bn"])
     ratios = 100 * (rounds[["bn", "keras_bn"]].div(rounds["none"], axis=0) - 1)
     medians = ratios.groupby(level=index[:4]).median().stack()
@@ -271,6 +278,11 @@ CLAIMS = (
         "Dropout of 0.5 slows both networks down and gives the best accuracies of all; BN is not ahead.",
         _points(f"{_LEAD}, CNN, dropout, CIFAR-10", lead(**_CIFAR, **_DROPOUT), side=NOT_ABOVE),
         _points(f"{_LEAD}, dropout", lead(_ON, **_DROPOUT), side=NOT_ABOVE),
+        _points(
+            f"{_LEAD}, dropout, initial weights as in the public code",
+            lead(_ON, condition="public code, dropout"),
+            side=NOT_ABOVE,
+        ),
         _points(f"{_FINAL}, dropout minus baseline", contrast("points", _DROPOUT, {}, _BOTH)),
         Measure("epochs to the target, dropout minus baseline", contrast("reached", _DROPOUT, {}, _BOTH), "epochs"),
         Measure(
@@ -336,7 +348,10 @@ CLAIMS = (
     _claim(
         "S9",
         "ReLU with BN beats ELU without.",
-        _points(f"{_FINAL} of the CNN, BN with ReLU minus vanilla ELU, CIFAR-10", contrast("points", BN, VANILLA | _ELU, **_CIFAR)),
+        _points(
+            f"{_FINAL} of the CNN, BN with ReLU minus vanilla ELU, CIFAR-10",
+            contrast("points", BN, VANILLA | _ELU, **_CIFAR),
+        ),
         _points(f"{_FINAL}, BN with ReLU minus vanilla ELU", contrast("points", BN, VANILLA | _ELU, _ON)),
         _points(f"{_FINAL}, BN with ReLU minus BN with ELU", contrast("points", BN, BN | _ELU, _ON)),
         plain=(
