@@ -61,9 +61,9 @@ def train_and_validate(model, data, validation, *, batch_size, epochs, seed, cal
     Returns:
         `(rows, curves)`. `curves`: a row per epoch with `epoch` (counted from 1), `rate` (the learning rate),
         `train_accuracy` and `train_loss` (means over the epoch), `validation_accuracy` and `validation_loss` (with
-        moving averages). `rows`: the last of these with `step` (counted from 1), `seconds` (of the training of an epoch,
-        the median), `test_accuracy` and `test_loss`, once for each of `ways_of_inference`; once only, and as the way
-        `"none"`, where a weight is not finite. A test loss that is not finite leaves no test accuracy: `None`.
+        moving averages). `rows`: the last of these with `step` (counted from 1), `seconds` (the median over epochs of
+        their training), `test_accuracy` and `test_loss`, once for each of `ways_of_inference`; once only, and as the
+        way `"none"`, where a weight is not finite. A test loss that is not finite leaves no test accuracy: `None`.
     """
     watch = _Watch()
     history = fit(

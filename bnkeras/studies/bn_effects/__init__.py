@@ -8,12 +8,12 @@ this baseline it changes activation, learning rate, initial weights, weight deca
     python -m bnkeras run bn_effects --scale laptop --publish
 
 Reported: batch normalization 6 points, vanilla 1; 15 to 20 % more time per epoch. Where slides and public code differ,
-the slides are followed, and the condition "public code" has its initial weights: Kaiming's without the gain of ReLU, and
+the slides are followed; the condition "public code" has its initial weights: Kaiming's without the gain of ReLU, and
 gammas from U(0, 1). Scales: `quick` a narrow CNN on drawn pictures, for S1 to S4, and the MLP; `laptop` the CNN with
 half of its channels on the first 5,000 images of each set, the MLP in full on 10,000; `paper` all images and channels.
-Times of S8 want a machine at rest: run `benchmarks/bn_overhead.py` first, whose records this study takes over. `paper`
-is for a GPU (`KERAS_BACKEND=jax python -m bnkeras run bn_effects --scale paper --jobs 2 --publish`) and can go in pieces,
-such as of ten minutes: stopped at any time, the same command goes on, and loses the runs in flight alone.
+S8 wants a machine at rest: run `benchmarks/bn_overhead.py` first, whose records this study takes over. `paper` is for a
+GPU (`KERAS_BACKEND=jax python -m bnkeras run bn_effects --scale paper --jobs 2 --publish`) and can go in pieces, as of
+ten minutes: stopped at any time, the same command goes on, and loses the runs in flight alone.
 """
 
 import functools
@@ -71,8 +71,9 @@ REPORT_RATE = 0.5
 CURVE_SIZES = (1, 2, 4, 8, 16, *BATCH_SIZES)
 RATES = (0.001, 0.003, 0.03)
 """Learning rates that are searched beside 0.01 and 0.1 for the shortest time to an accuracy."""
+KINDS = ("none", "bn", "all")
 RULES = ("plateaus", "fixed", "scaled", "timed")
-TIMED_IMAGES, TIMED_ROUNDS = 2_048, 3
+TIMED_IMAGES, TIMED_ROUNDS = {"CNN": 1_024, "MLP": 10_240}, 3
 PROBED = {"CNN": ("cifar10",), "MLP": SETS["MNIST"]}
 PROBED_CONDITIONS = ("baseline", "sigmoid", "dropout")
 PROBE_SIZE, LOOKS = 128, 12
@@ -98,7 +99,7 @@ class Run:
         dtype: Keras's dtype policy. Defaults to `"float32"`.
 
     Raises:
-        ValueError: For a network, condition or rule that there is not.
+        ValueError: For a network, condition, normalization or rule that there is not.
     """
 
     study: ClassVar[str] = "bn_effects"
@@ -117,7 +118,8 @@ class Run:
     dtype: str = "float32"
 
     def __post_init__(self):
-        for name, known in (("network", NETWORKS), ("condition", CONDITIONS), ("rule", RULES)):
+        settings = {"network": NETWORKS, "condition": CONDITIONS, "rule": RULES, "normalization": KINDS}
+        for name, known in settings.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"`{name}` must be one of {list(known)}. Received: {name}={getattr(self, name)!r}")
 
@@ -235,9 +237,9 @@ def _shift(model, x):
 def runs(scale, seeds=None):
     """The runs of a scale, those that share compiled programs one after the other.
 
-    First the headlines': the CNN on every set, then under each condition; the MLP over batch sizes and with sigmoids;
-    times. Then the MLP everywhere, the CNN on one more set; both papers' networks from batch 1 on; the CNN over batch
-    sizes and learning rates, and as in the public code; further times.
+    First the headlines': the CNN on every set and under conditions, the MLP with sigmoids and over batch sizes, times.
+    Then the MLP everywhere; further times; both papers' networks from batch 1 on; the CNN as in the public code, over
+    learning rates, on one more set, and over batch sizes.
 
     Args:
         scale: One of `SCALES`.
@@ -256,7 +258,7 @@ def runs(scale, seeds=None):
     sizes = BATCH_SIZES if curve else (32, 256)
     result += [run for size in sizes for run in mnist(of["S7"], batch_size=size)]
     if curve:
-        result += cnn(of["S9"], "ELU", kinds=("none",)) + cnn(of["S9"], kinds=("bn",))
+        result += cnn(of["S9"], "ELU", kinds=KINDS[:1]) + cnn(of["S9"], kinds=KINDS[1:2])
         result += cnn(of["S5"], "weight decay") + cnn(of["S6"], "dropout")
         result += _timed(sets[0], of["S8"], ("CNN",), ("float32",), (BATCH_SIZES[0], BATCH_SIZES[-1]))
         result += _explored(sets, cnn, mnist, functools.partial(_runs, data=settings["mnist"], **curve))
@@ -265,27 +267,29 @@ def runs(scale, seeds=None):
 
 def _explored(sets, cnn, mnist, curve):
     ten = headline_seeds([])
-    five = ten[:5]
     changes = [{"condition": name} for name in CONDITIONS] + [{"learning_rate": HIGH_RATE}]
     result = [run for name in sets for change in changes for run in mnist(ten, data=name, **change)]
-    result += [run for change in changes for name in sets[:2] for run in cnn(five, data=name, **change)]
+    result += _timed(sets[0], ten, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)
     for network, rate in (("MLP", RATE), (REPORT, REPORT_RATE)):
         for rule, size in itertools.product(RULES[1:3], CURVE_SIZES):
-            result += curve(five, network=network, learning_rate=rate, rule=rule, batch_size=size)
-    result += [run for size in BATCH_SIZES for run in cnn(five, batch_size=size)]
-    result += [run for rate in RATES for run in cnn(five, learning_rate=rate)]
-    return result + _timed(sets[0], five, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)
+            result += curve(ten, network=network, learning_rate=rate, rule=rule, batch_size=size)
+    result += [run for change in changes for run in cnn(ten, **change)]
+    result += [run for rate in RATES for run in cnn(ten, learning_rate=rate)]
+    result += [run for change in changes for run in cnn(ten, data=sets[1], **change)]
+    return result + [run for size in BATCH_SIZES for run in cnn(ten, batch_size=size)]
 
 
-def _runs(seeds, condition="baseline", kinds=("none", "bn"), **settings):
+def _runs(seeds, condition="baseline", kinds=KINDS[:2], **settings):
     settings = {"learning_rate": RATE, "batch_size": BATCH_SIZE, "rule": RULES[0]} | settings
     return [Run(condition=condition, normalization=kind, seed=seed, **settings) for kind in kinds for seed in seeds]
 
 
 def _timed(data, seeds, networks, dtypes, sizes):
-    options = {"data": data, "rule": RULES[3], "examples": TIMED_IMAGES, "epochs": 1, "kinds": ("all",)}
+    options = {"data": data, "rule": RULES[3], "epochs": 1, "kinds": KINDS[2:]}
     return [
         run
         for network, dtype, size in itertools.product(networks, dtypes, sizes)
-        for run in _runs(seeds, network=network, dtype=dtype, batch_size=size, **options)
+        for run in _runs(
+            seeds, network=network, dtype=dtype, batch_size=size, examples=TIMED_IMAGES[network], **options
+        )
     ]

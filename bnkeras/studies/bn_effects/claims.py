@@ -362,7 +362,8 @@ CLAIMS = (
     ),
     _claim(
         "S10",
-        "BN does not see the scale of the weights: times a, they give the same output and the same gradient of the input, and 1 / a of their own gradient.",
+        "BN does not see the scale of the weights: times a, they give the same output, the same gradient of the input, "
+        "and 1 / a of their own gradient.",
         None,
         reported="identity",
         proof="tests/test_bn_effects.py::test_batch_normalization_is_blind_to_the_scale_of_the_weights",
