@@ -64,9 +64,7 @@ def draw_forest():
     """The figure of all headlines."""
     headlines = studies.headlines()
     sources = f"{len(headlines)} claims; {len(list(studies.published()))} studies"
-    plots.forest(headlines, caption=sources, title="Effect of every headline, with its 95 % interval").savefig(
-        FOREST, dpi=80
-    )
+    plots.forest(headlines, caption=sources, title="Effect of every headline, with its 95 % interval").savefig(FOREST, dpi=80)
 
 
 BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}

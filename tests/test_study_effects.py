@@ -221,7 +221,7 @@ def test_blocks():
 
 
 def bn_effects_tables():
-    """The CNN leads by 3 points on CIFAR-10 and more elsewhere, the MLP by 4 down to 2; vanilla is stuck as reported."""
+    """The CNN leads by 3 points on CIFAR-10, by more elsewhere, the MLP by 4 to 2; vanilla is stuck as reported."""
     leads = {"cifar10": 0.03, "svhn_crops": 0.05, "mnist": 0.04, "cifar100_20k": 0.07}
     cells = [("CNN", name, "baseline", 0.01, 64, 0.6, lead) for name, lead in leads.items()]
     cells += [("CNN", "cifar10", name, 0.01, 64, 0.1, 0.4) for name in ("sigmoid", "N(0, 1)")]

@@ -85,7 +85,7 @@ def _curves(plots, results, curves, share):
         long = long.rename(columns=parts).melt([*RUN, "source", "epoch"], [*parts.values()], "part", value)
         long, style = long[long[value] < 1e3], {"style": "part", "log": ["y"]}
     options = {"row": "condition", "col": "set", "sharey": "row"} | style
-    diverged = int(curves.groupby(RUN, sort=False).train_loss.last().isna().sum())
+    diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
     caption = f"{diverged} diverged runs go on as they ended; {plots.describe(results, curves, ('set', 'condition'))}"
     return plots.lines(long, "epoch", value, caption=caption, **options)
 
