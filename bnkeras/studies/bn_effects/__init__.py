@@ -35,6 +35,7 @@ from bnkeras.studies.bn_effects.claims import (
     NETWORKS,
     RATE,
     REPORT,
+    SEARCHED,
     SETS,
 )
 from bnkeras.studies.bn_effects.figures import figures
@@ -69,8 +70,6 @@ MOMENTUM = 0.9
 REPORT_RATE = 0.5
 """Learning rate of the report's network at batches of 64, as in the study of batch sizes."""
 CURVE_SIZES = (1, 2, 4, 8, 16, *BATCH_SIZES)
-RATES = (0.001, 0.003, 0.03)
-"""Learning rates that are searched beside 0.01 and 0.1 for the shortest time to an accuracy."""
 KINDS = ("none", "bn", "all")
 RULES = ("plateaus", "fixed", "scaled", "timed")
 TIMED_IMAGES, TIMED_ROUNDS = {"CNN": 1_024, "MLP": 10_240}, 3
@@ -274,7 +273,7 @@ def _explored(sets, cnn, mnist, curve):
         for rule, size in itertools.product(RULES[1:3], CURVE_SIZES):
             result += curve(ten, network=network, learning_rate=rate, rule=rule, batch_size=size)
     result += [run for change in changes for run in cnn(ten, **change)]
-    result += [run for rate in RATES for run in cnn(ten, learning_rate=rate)]
+    result += [run for rate in SEARCHED for run in cnn(ten, learning_rate=rate)]
     result += [run for change in changes for run in cnn(ten, data=sets[1], **change)]
     return result + [run for size in BATCH_SIZES for run in cnn(ten, batch_size=size)]
 

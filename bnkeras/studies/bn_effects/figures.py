@@ -83,7 +83,7 @@ def _curves(plots, results, curves, share):
     else:
         parts = {"train_loss": "training", "validation_loss": "validation"}
         long = long.rename(columns=parts).melt([*RUN, "source", "epoch"], [*parts.values()], "part", value)
-        long, style = long[long[value] < 1e3], {"style": "part", "log": ["y"]}
+        long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
     options = {"row": "condition", "col": "set", "sharey": "row"} | style
     diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
     caption = f"{diverged} diverged runs go on as they ended; {plots.describe(results, curves, ('set', 'condition'))}"
