@@ -54,13 +54,14 @@ def output_and_gradients(layer, norm, kernel, x, dy):
 @pytest.mark.parametrize("scale", [1e-2, 0.5, 7.0, 300.0])
 @pytest.mark.parametrize("norm", [BatchNormLayer, layers.BatchNormalization])
 @pytest.mark.parametrize(
-    ("layer", "shape"), [(layers.Dense(6), (16, 5)), (layers.Conv2D(4, 3, padding="same"), (4, 8, 8, 3))]
+    ("kind", "options", "shape"),
+    [(layers.Dense, {"units": 6}, (16, 5)), (layers.Conv2D, {"filters": 4, "kernel_size": 3}, (4, 8, 8, 3))],
 )
-def test_batch_normalization_is_blind_to_the_scale_of_the_weights(layer, shape, norm, scale):
+def test_batch_normalization_is_blind_to_the_scale_of_the_weights(kind, options, shape, norm, scale):
     generator = np.random.default_rng(0)
     x = generator.normal(size=shape).astype("float32")
+    layer, norm = kind(**options), norm(epsilon=1e-12)
     layer.build(shape)
-    norm = norm(epsilon=1e-12)
     norm.build(layer.compute_output_shape(shape))
     dy = generator.normal(size=layer.compute_output_shape(shape)).astype("float32")
     kernel = ops.convert_to_numpy(layer.kernel)

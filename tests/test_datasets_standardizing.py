@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from bnkeras import datasets
-from bnkeras.datasets import DataError
-from bnkeras.datasets.standardizing import standardized
+from bnkeras.datasets import DataError, standardized
 
 
 def test_standardized_by_the_images_that_are_trained_on():

@@ -34,7 +34,7 @@ def standardized(name, examples=None, padded_to=None, scaled=True):
         DataError: For a set that is no images, or fewer than ten of them.
 
     Example:
-        >>> data, validation = standardized("mnist", examples=10_000, padded_to=32)
+        >>> data, validation = datasets.standardized("mnist", examples=10_000, padded_to=32)
         >>> data.x_train.shape, validation[0].shape
         ((9000, 32, 32, 1), (1000, 32, 32, 1))
     """

@@ -100,7 +100,8 @@ def _curves(history, watch):
 def _tested(model, x_train, y_train, x_test, y_test):
     finite = all(np.isfinite(weight).all() for weight in model.get_weights())
     for way, infer in itertools.islice(ways_of_inference(model, x_train), None if finite else 1):
-        found = score(infer(x_test), y_test)
+        with np.errstate(all="ignore"):
+            found = score(infer(x_test), y_test)
         accuracy = found["accuracy"] if math.isfinite(found["loss"]) else None
         yield {"inference": way if finite else NONE, "test_accuracy": accuracy, "test_loss": found["loss"]}
 

@@ -128,12 +128,11 @@ class Run:
         return self._timed() if self.rule == "timed" else self._trained()
 
     def _trained(self):
-        from bnkeras import models
-        from bnkeras.datasets.standardizing import standardized
+        from bnkeras import datasets, models
         from bnkeras.training.validation import plateau_callbacks, train_and_validate
 
         his = self.network != REPORT
-        data, validation = standardized(self.data, self.examples, 32 if his else None, scaled=his)
+        data, validation = datasets.standardized(self.data, self.examples, 32 if his else None, scaled=his)
         rate = self.learning_rate * (self.batch_size / BATCH_SIZE if self.rule == "scaled" else 1)
         momentum = MOMENTUM if his else 0.0
         model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
@@ -153,7 +152,8 @@ class Run:
             )
         tables = {"epochs": rows, "curves": curves if plateaus and self.batch_size == BATCH_SIZE else []}
         tables["layers"] = [row for probe in probes for row in probe.result().to_dict("records")]
-        tables["shift"] = _shift(model, data.x_train) if self._shifts() else []
+        finite = len(rows) > 1  # else there are no statistics of the population
+        tables["shift"] = _shift(model, data.x_train) if self._shifts() and finite else []
         return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
 
     def _form(self, data, normalization=None):

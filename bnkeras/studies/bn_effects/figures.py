@@ -118,8 +118,8 @@ def _overhead(plots, results, title):
     value = "time added to an epoch (%)"
     table = overheads(results.tables).rename(value).reset_index()
     table["layer"] = table.layer.map(_LAYERS)
-    thesis = pd.DataFrame({"batch_size": OVERHEAD.keys(), value: OVERHEAD.values(), "layer": "the thesis"})
-    thesis = [thesis.assign(network="CNN", dtype=dtype) for dtype in table.dtype.unique()]
+    thesis = pd.DataFrame(OVERHEAD.items(), columns=["batch_size", value]).assign(layer="the thesis", network="CNN")
+    thesis = [thesis.assign(dtype=dtype) for dtype in dict.fromkeys(table["dtype"])]
     caption = plots.describe(results, results.tables["overhead"], ("network", "dtype", "batch_size"))
     options = {"hue": "layer", "row": "dtype", "col": "network", "log": ["x"], "ticks": list(OVERHEAD)}
     table = pd.concat([table, *thesis], ignore_index=True)
