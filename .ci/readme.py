@@ -36,7 +36,7 @@ def published(name):
     for scale in results.scales(name):
         found = results.read(name, scale)
         hours = found.about["seconds"]["all runs"] / 3600
-        cost = f"{found.about['runs']:,} runs, {hours:.1f} core hours"
+        cost = f"{found.about['runs']:,} of {found.about['planned']:,} runs, {hours:.1f} core hours"
         yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {cost}"
 
 

@@ -39,9 +39,10 @@ def parser():
     run.add_argument("--out", type=_folder, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
     run.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, such as tcp://host:8786")
     run.add_argument("--publish", action="store_true", help="write the tables to data/results/ as well")
-    run.add_argument(
-        "--until-settled", action="store_true", help="add seeds until every headline's interval is narrow enough"
-    )
+    which = run.add_mutually_exclusive_group()
+    settled = "add seeds until every headline's interval is narrow enough"
+    which.add_argument("--until-settled", action="store_true", help=settled)
+    which.add_argument("--finished", action="store_true", help="train nothing: judge the runs that have finished")
     report = commands.add_parser("report", help="the verdicts of all published results, one line a claim")
     report.add_argument("--all", action="store_true", help="what else was explored as well")
     return top
@@ -163,10 +164,15 @@ def _trained(study, arguments, data):
     counts, start = {}, time.perf_counter()
     while True:
         runs = study.runs(arguments.scale, counts)
-        executor = None if arguments.cluster is None else sweep.cluster_executor(arguments.cluster)
-        records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
+        if arguments.finished:
+            records = sweep.finished(runs, arguments.out)
+        else:
+            executor = None if arguments.cluster is None else sweep.cluster_executor(arguments.cluster)
+            records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
+        if not records:
+            raise OSError(f"none of the {len(runs)} runs has finished in {str(arguments.out)!r}")
         tables = sweep.tables(records, on_failed="raise")
-        about = _about(records, data, time.perf_counter() - start)
+        about = _about(records, len(runs), data, time.perf_counter() - start)
         verdicts = claims.judge(study.CLAIMS, tables)
         counts = seeds.more_seeds(verdicts, counts, getattr(study, "CAP", seeds.CAP))
         if not arguments.until_settled or counts is None:
@@ -180,7 +186,7 @@ def _load_early(names):
     return {name: {"source": data.source, "sha256": data.sha256} for name in names for data in [datasets.load(name)]}
 
 
-def _about(records, data, seconds):
+def _about(records, planned, data, seconds):
     from bnkeras.evidence import results
 
     wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
@@ -189,6 +195,7 @@ def _about(records, data, seconds):
         "started": started,
         "protocol": results.protocol(started),
         "runs": len(records),
+        "planned": planned,
         "seconds": {"wall": round(wall, 1), "all runs": round(sum(record["seconds"] for record in records), 1)},
         "data": data,
         "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],

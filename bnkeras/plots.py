@@ -1,4 +1,4 @@
-"""The panels that the figures of the studies are made of, drawn by seaborn: lines, dots, boxes, heat maps.
+"""The panels that the figures of the studies are made of, drawn by seaborn: lines, dots, heat maps, forests.
 
 Every function takes a tidy table whose columns `x` and `y` are named as their axes should be, and returns the `Figure`.
 A line or a bar is the mean over seeds, a band reaches from the smallest to the largest. Colours follow the
@@ -78,16 +78,6 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
     bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
     grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
     grid.set_axis_labels(x, y)
-    return _finish(grid, caption, title)
-
-
-@_themed
-def boxes(table, x, y, *, caption, title=""):
-    """A box from the lower to the upper quartile of `y` for each `x`, whiskers from the 5th to the 95th percentile."""
-    table = table.assign(**{x: [label(x, value) for value in table[x]]})
-    options = {"whis": (5, 95), "showfliers": False, "hue": x, "palette": KIND_COLORS}
-    grid = sns.catplot(data=table, kind="box", x=x, y=y, height=HEIGHT, aspect=1.6, **options)
-    grid.set(ylim=(0, None), xlabel="")
     return _finish(grid, caption, title)
 
 
