@@ -75,18 +75,20 @@ def _final(plots, results, runs, title):
 
 
 def _curves(plots, results, curves, share):
-    """A row of panels a condition, one a set, as on the slides; a run that ended early goes on as it ended."""
+    """A row of panels a condition, one a set, as on the slides; a run that was stopped goes on as it ended."""
     value = "validation accuracy (%)" if share == "accuracy" else "loss"
     long = _to_the_end(curves)
     if share == "accuracy":
-        long, style = long.assign(**{value: 100 * long.validation_accuracy}), {}
+        long, style, end = long.assign(**{value: 100 * long.validation_accuracy}), {}, "go on as they ended"
     else:
         parts = {"train_loss": "training", "validation_loss": "validation"}
         long = long.rename(columns=parts).melt([*RUN, "source", "epoch"], [*parts.values()], "part", value)
+        # From wide weights some start at a loss of 1e20.
         long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
+        end = "end where their loss is no number"
     options = {"row": "condition", "col": "set", "sharey": "row"} | style
     diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
-    caption = f"{diverged} diverged runs go on as they ended; {plots.describe(results, curves, ('set', 'condition'))}"
+    caption = f"{diverged} diverged runs {end}; {plots.describe(results, curves, ('set', 'condition'))}"
     return plots.lines(long, "epoch", value, caption=caption, **options)
 
 
