@@ -105,7 +105,8 @@ def list_studies(arguments):
 
     for name in studies.names():
         study = studies.get(name)
-        print(f"{name}: {study.__doc__.splitlines()[0]}")
+        first, *_ = (study.__doc__ or "").splitlines() or [""]
+        print(f"{name}: {first}")
         for scale, settings in study.SCALES.items():
             published = " (published)" if scale in results.scales(name) else ""
             words = ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -130,7 +131,7 @@ def run_study(arguments):
     verdicts = report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))
     # Written first: whoever reads the output may leave.
     published = results.publish(found) if arguments.publish else []
-    drawn = [_save(figure, folder / f"{name}.png") for name, figure in study.figures(found).items()]
+    drawn = [_save(figure, folder / f"{name}.png") for name, figure in _figures(study, found).items()]
     print(f"\n{report.heading(found)}", report.text(verdicts), sep="\n")
     for word, paths in (("published", published), ("figure", drawn)):
         for path in paths:
@@ -152,7 +153,8 @@ def _made(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(error.errno, f"--out must be a folder to write to. Received: {error.filename!r}") from error
+        reason = f"{error.filename!r} ({error.strerror})"
+        raise OSError(f"--out must be a folder to write to. Received: {reason}") from error
     return folder
 
 
@@ -212,6 +214,16 @@ def _busy(records):
         total += max(start + seconds - max(start, end), 0.0)
         end = max(end, start + seconds)
     return total
+
+
+def _figures(study, found):
+    """The figures of a study, or one that says that there is nothing to draw."""
+    from bnkeras import plots
+    from bnkeras.evidence import claims
+
+    if claims.all_diverged(found.tables):
+        return {"diverged": plots.blank("every run diverged", caption=plots.describe(found))}
+    return study.figures(found)
 
 
 def _save(figure, path):

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from bnkeras import __main__, datasets, studies, sweep
 from bnkeras.__main__ import main
-from bnkeras.evidence import results
+from bnkeras.evidence import claims, results
 from bnkeras.studies import mnist_sigmoid
 from bnkeras.sweep import run_all
 
@@ -130,3 +132,16 @@ def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
     records = [{"started": start, "seconds": seconds} for start, seconds in times]
     assert __main__._busy(records) == pytest.approx(18.5)
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_where_every_run_diverged_verdicts_and_figure_say_so(name):
+    study = studies.get(name)
+    row = {"test_accuracy": float("nan"), "seed": 100, "source": "made up"}
+    tables = {"epochs": pd.DataFrame([row])}
+    verdicts = claims.judge(study.CLAIMS, tables)
+    assert set(verdicts.verdict) == {claims.NOT_ENOUGH_RUNS}
+    assert len(claims.explore(study.CLAIMS, tables)) > 0
+    (figure,) = __main__._figures(study, results.Results(name, "quick", tables, {})).values()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["every run diverged"]
+    plt.close(figure)

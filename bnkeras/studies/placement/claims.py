@@ -118,7 +118,8 @@ def in_notebook(runs):
 def by_placement(runs, value="population", by=()):
     """`value` of the single layers: a column per placement, rows `by` and seed."""
     runs = runs[runs.placement.isin(SINGLE)]
-    return runs.pivot(index=[*by, "seed"], columns="placement", values=value).dropna()
+    wide = runs.pivot(index=[*by, "seed"], columns="placement", values=value)
+    return wide.reindex(columns=SINGLE).dropna()
 
 
 def first_over_last(wide):
