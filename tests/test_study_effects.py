@@ -11,7 +11,7 @@ from bnkeras.evidence.claims import explore, judge
 from bnkeras.evidence.results import Results
 from bnkeras.studies import batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
 from bnkeras.studies.bn_effects import claims as schilling
-from bnkeras.studies.bn_effects import figures as drawn
+from bnkeras.studies.bn_effects.figures import beside_table_of_times, scoreboard
 from bnkeras.studies.placement import claims as placed
 from bnkeras.studies.placement.figures import beside_table_1
 
@@ -383,7 +383,7 @@ def test_part_of_the_runs_of_bn_effects_answers_nothing_of_the_whole():
 
 
 def test_the_scoreboard_of_the_thesis_is_counted_from_verdicts():
-    board = drawn.scoreboard(judge(bn_effects.CLAIMS, bn_effects_tables())).set_index("claim")
+    board = scoreboard(judge(bn_effects.CLAIMS, bn_effects_tables())).set_index("claim")
     assert board.slides[""] == "BN 6, vanilla 1, draw 1"
     assert board.here.drop("").to_dict() == dict.fromkeys(["S1", "S2", "S3", "S4", "S5", "S7"], "BN") | {
         "S6": "vanilla",
@@ -391,11 +391,11 @@ def test_the_scoreboard_of_the_thesis_is_counted_from_verdicts():
     }
     assert board.here[""] == "BN 6, vanilla 2"
     empty = {name: table[:0] for name, table in bn_effects_tables().items()}
-    assert set(drawn.scoreboard(judge(bn_effects.CLAIMS, empty)).here[:-1]) == {"open"}
+    assert set(scoreboard(judge(bn_effects.CLAIMS, empty)).here[:-1]) == {"open"}
 
 
 def test_times_beside_the_thesis():
-    table = drawn.beside_table_of_times(bn_effects_tables())
+    table = beside_table_of_times(bn_effects_tables())
     assert table.iloc[0].to_dict() == {
         "batch size": "32",
         "the thesis (%)": "19.7",
