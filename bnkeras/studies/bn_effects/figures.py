@@ -33,7 +33,9 @@ def figures(results):
     from bnkeras import plots
 
     says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
-    drawn = {"final": _final(plots, results, runs, says["S1"])}
+    drawn, plateaus = {}, _conditions(runs[runs.rule == "plateaus"])
+    for network, here in plateaus.groupby("network", sort=False):
+        drawn[f"{network.lower()}_final"] = _final(plots, results, here, says["S1"] if network == "CNN" else "")
     curves = titled(results.tables, "curves")
     for network, share in itertools.product(("CNN", "MLP"), ("accuracy", "loss")):
         here = _conditions(curves[curves.network == network])
@@ -65,10 +67,9 @@ def _rank(value):
 
 
 def _final(plots, results, runs, title):
-    runs = _conditions(runs[runs.rule == "plateaus"]).rename(columns={"points": _FINAL})
-    caption = f"population's statistics; {plots.describe(results, runs, ('network', 'set', 'condition'))}"
-    options = {"row": "network", "col": "set", "sharey": False}
-    figure = plots.dots(runs, "condition", _FINAL, caption=caption, title=title, **options)
+    runs = runs.rename(columns={"points": _FINAL})
+    caption = f"{runs.network.iloc[0]}; population's statistics; {plots.describe(results, runs, ('set', 'condition'))}"
+    figure = plots.dots(runs, "condition", _FINAL, col="set", sharey=False, caption=caption, title=title)
     for axis in figure.axes:
         axis.tick_params(axis="x", labelrotation=45)
     return figure
