@@ -96,7 +96,7 @@ def speed(build, x, y, batch_size, rounds, target, jit=True):
     sides = {"model.fit": plain(build(), x, y, batch_size), "training.fit": ours(build(), x, y, batch_size, jit)}
     seconds = in_turn(sides, rounds)
     figure = seconds["model.fit"]["median"] / seconds["training.fit"]["median"]
-    return {"batch_size": batch_size, "examples": len(x), "seconds": seconds, "times_sooner": figure, "target": target}
+    return {"batch_size": batch_size, "examples": len(x), "seconds": seconds, "speedup": figure, "target": target}
 
 
 def overhead(x, y, batch_size, rounds, target):
@@ -130,7 +130,7 @@ def report(result):
         if "overhead" in row:
             figure = f"{row['overhead']:.1%} overhead (target: under {row['target']:.0%})"
         else:
-            figure = f"{row['times_sooner']:.2f} times sooner (target: {row['target']})"
+            figure = f"{row['speedup']:.2f} times as fast (target: {row['target']})"
         print(f"{name}, {row['examples']} examples: {sides}: {figure}")
 
 
@@ -138,7 +138,7 @@ def figures(result):
     names = {"mlp_batch_60": "MLP with BN, batch 60", "mlp_batch_10": "MLP with BN, batch 10"}
     names["cnn_batch_64"] = "CNN with BN, batch 64"
     rows = [
-        figure(f"{name}: training.fit over model.fit, one thread", row["times_sooner"], "times sooner", row["target"])
+        figure(f"{name}: training.fit over model.fit, one thread", row["speedup"], "times as fast", row["target"])
         for key, name in names.items()
         for row in [result[key]]
     ]

@@ -19,6 +19,7 @@ _THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", 
 _KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
+KIND_COLORS["ws, scale 1"] = "#999999"
 HEIGHT, LINE = 2.6, 0.21  # inches of a panel, of a line of text
 
 
@@ -141,9 +142,9 @@ def forest(verdicts, *, caption, title=""):
     shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
     if shown:
         axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
-        axis.legend(loc="lower right")
+        axis.legend(loc="lower left")
     axis.set_xscale("symlog", linthresh=2)
-    axis.set_xlabel("effect over the smallest that matters; positive: on the claimed side; grey: too small to matter")
+    axis.set_xlabel("effect over the smallest that matters\npositive: on the claimed side; grey: too small to matter")
     return _captioned(figure, caption, title)
 
 

@@ -27,7 +27,7 @@ __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 
 SCALES = {
     "quick": {
-        "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 12, "width": 8},
+        "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 24, "width": 8},
         "cifar10": None,
         "claims": ("T3", "T5"),
     },
