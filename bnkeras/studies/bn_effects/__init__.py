@@ -154,6 +154,7 @@ class Run:
         tables["layers"] = [row for probe in probes for row in probe.result().to_dict("records")]
         finite = len(rows) > 1  # else there are no statistics of the population
         tables["shift"] = _shift(model, data.x_train) if self._shifts() and finite else []
+        tables = {name: rows for name, rows in tables.items() if rows}
         return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
 
     def _form(self, data, normalization=None):
