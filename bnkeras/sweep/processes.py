@@ -11,8 +11,6 @@ import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from multiprocessing import connection, resource_tracker
 
-from tqdm import tqdm
-
 from bnkeras.sweep.environment import worker_environment
 
 _ATTEMPTS = 3
@@ -158,6 +156,8 @@ def _environment(values):
 
 def _serve(pipe, log):
     """Answers calls until the parent ends. What libraries write past Python goes to `log`; Python keeps stderr."""
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
