@@ -46,8 +46,8 @@ SCALES = {
     "quick": {
         "sets": ("cifar10_drawn",),
         "mnist": "mnist_sample",
-        "cnn": {"epochs": 12, "width": 4},
-        "mlp": {"examples": 1_000, "epochs": 12},
+        "cnn": {"epochs": 10, "width": 4},
+        "mlp": {"examples": 1_000, "epochs": 8},
         "curve": None,
     },
     "laptop": {
