@@ -3,9 +3,9 @@
 from bnkeras.evidence.claims import NONE, Claim, Measure
 from bnkeras.evidence.effects import at_inference, headline, last_epoch, paired
 
-RATE, STDDEV, ACTIVATION, MOMENTUM = 0.1, 0.05, "sigmoid", 0.99
+STDDEV, ACTIVATION, MOMENTUM = 0.05, "sigmoid", 0.99
 CONDITION = ["activation", "stddev", "learning_rate"]
-MAIN = {"activation": ACTIVATION, "stddev": STDDEV, "learning_rate": RATE, "momentum": MOMENTUM}
+MAIN = {"activation": ACTIVATION, "stddev": STDDEV, "momentum": MOMENTUM}
 _SETTINGS = (*CONDITION, "normalization", "momentum", "seed")
 _BN_AND_BASE = ("normalization", "bn", "none")
 _BASE_AND_BN = ("normalization", "none", "bn")
