@@ -10,6 +10,7 @@ from keras import constraints, initializers, ops, regularizers
 from bnkeras.arguments import check_integers
 from bnkeras.layers import _fused, _renorm
 from bnkeras.layers._groups import normalize_groups
+from bnkeras.layers._names import NamedInFiles
 from bnkeras.layers.moments import moments
 
 _INFERENCE = ("population", "batch")
@@ -25,7 +26,7 @@ _SERIALIZED_ARGUMENTS = {
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
-class BatchNormLayer(keras.layers.Layer):
+class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
     """Normalizes each channel by the mean and variance of the batch.
 
     In training, with `mean` and the biased `variance` taken per channel over the batch and its positions:
@@ -96,6 +97,8 @@ class BatchNormLayer(keras.layers.Layer):
         - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
 
+    # Files of weights pass between the two.
+    name_in_files = keras.layers.BatchNormalization.__name__
     # Inside of `batch_statistics`; `inference` would be saved with the layer.
     _own_statistics = False
 
@@ -281,10 +284,6 @@ class BatchNormLayer(keras.layers.Layer):
         for module, names in _SERIALIZED_ARGUMENTS.items():
             config |= {name: module.serialize(getattr(self, name)) for name in names}
         return super().get_config() | config
-
-
-# Keras names layers, and their parts of files of weights, by the class: files pass between its layer and this one.
-BatchNormLayer.__name__ = "BatchNormalization"
 
 
 def _check_mask(mask, inputs):
