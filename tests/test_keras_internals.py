@@ -115,7 +115,11 @@ def test_in_weight_files(tmp_path, capsys):
 
     model = keras.Sequential([keras.Input((3,)), Asking(), keras.layers.Dense(2)])
     path = tmp_path / "all.weights.h5"
-    for use in (model.save_weights, model.load_weights, lambda path: keras.saving.KerasFileEditor(path).compare(model)):
+    for use in (
+        model.save_weights,
+        model.load_weights,
+        lambda path: keras.saving.KerasFileEditor(str(path)).compare(model),
+    ):
         answers.clear()
         use(path)
         assert any(answers)

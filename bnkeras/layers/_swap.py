@@ -110,7 +110,7 @@ def _copy_state(model, copy):
     sources, targets = (
         [v for v in one.variables if not any(v is metric for metric in one.metrics_variables)] for one in (model, copy)
     )
-    if copy.optimizer is not None and model.optimizer.built:
+    if getattr(copy, "optimizer", None) is not None and model.optimizer.built:
         if not copy.optimizer.built:
             copy.optimizer.build(copy.trainable_variables)
         sources, targets = [*sources, *model.optimizer.variables], [*targets, *copy.optimizer.variables]
