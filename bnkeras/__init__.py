@@ -18,6 +18,7 @@ _EXPORTS = {
     "WSDense": "layers",
     "batch_statistics": "statistics",
     "estimate_population_statistics": "statistics",
+    "variance_shift": "statistics",
     "swap": "layers",
 }
 
