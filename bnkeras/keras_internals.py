@@ -4,6 +4,7 @@ There is no public name for any of them. `tests/test_keras_internals.py` holds e
 `pyproject.toml` allows only releases that passed.
 """
 
+import inspect
 import sys
 
 import keras
@@ -30,11 +31,17 @@ def resumed_epoch(model):
 def outermost_layer():
     """Return the layer or model whose call is under way in this thread, of several the outermost; `None` without one.
 
-    A layer has no way to tell which model calls it.
+    A layer has no way to tell which model calls it. On JAX Keras's trainer calls a model in a way that Keras does not
+    note, through `stateless_call`, which is looked for among the callers.
     """
     from keras.src.backend.common.global_state import get_global_attribute
 
-    return getattr(get_global_attribute("current_call_ctx"), "entry_layer", None)
+    layer, frame = getattr(get_global_attribute("current_call_ctx"), "entry_layer", None), sys._getframe(1)
+    while frame and keras.config.backend() == "jax":
+        if frame.f_code is inspect.unwrap(keras.Layer.stateless_call).__code__:
+            layer = frame.f_locals["self"]
+        frame = frame.f_back
+    return layer
 
 
 def in_weight_files():

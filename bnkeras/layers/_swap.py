@@ -115,4 +115,4 @@ def _copy_state(model, copy):
             copy.optimizer.build(copy.trainable_variables)
         sources, targets = [*sources, *model.optimizer.variables], [*targets, *copy.optimizer.variables]
     for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
+        target.assign(keras.ops.copy(source))  # on JAX training gives its arrays away
