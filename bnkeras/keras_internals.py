@@ -23,6 +23,16 @@ def resumed_epoch(model):
     return model._initial_epoch
 
 
+def optimized_variables(model):
+    """Return the variables that the optimizer of a model was built for, or `None` where it has not been.
+
+    Its public list has the optimizer's own variables instead.
+    """
+    optimizer = model.optimizer if model.compiled else None
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(optimizer._trainable_variables) if getattr(optimizer, "built", False) else None
+
+
 def in_xla():
     """Return whether TensorFlow is tracing a function for XLA; `False` on any other backend.
 

@@ -1,0 +1,238 @@
+"""One call on a model that tells what is wrong with its batch normalization."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from bnkeras.diagnosis import causes, configuration
+from bnkeras.diagnosis.examples import Examples
+from bnkeras.diagnosis.lag import gaps, noise, steps_to_settle
+from bnkeras.diagnosis.measures import Passes
+from bnkeras.diagnosis.report import Diagnosis, worst_first
+from bnkeras.forward import batch_norms, build
+
+
+@dataclasses.dataclass
+class Evidence:
+    """What the causes are judged by.
+
+    Attributes:
+        model, layers: The model and its batch normalization layers.
+        table, losses: As in `Diagnosis`.
+        batch_size: Integer.
+        moving: For each layer, its moving mean and variance.
+        data: For each layer, mean and variance of what reaches it in training, `None` where nothing does.
+        dtypes: For each layer, the dtype of what reaches it.
+        depends: Float, how much an answer changes with the other examples of its batch, in standard deviations.
+        random: The same from one call to the next.
+    """
+
+    model: keras.Model
+    layers: list
+    table: pd.DataFrame
+    losses: pd.Series
+    batch_size: int
+    moving: list
+    data: list
+    dtypes: list
+    depends: float
+    random: float
+
+
+def diagnose(model, x, y=None, batch_size=None, steps=None, seed=0):
+    """Tell what is wrong with the batch normalization of a model, worst first, each with its cure.
+
+    It passes the data through the model as training does and as inference does, and compares: the moving statistics
+    with those of the data, layer by layer; the loss in training mode, with the batch's statistics, with the
+    population's, and in inference. It finds
+
+    - averages that lag, and after how many steps they would not; averages of too few batches, which are noise;
+    - batches too small for the statistics of a layer;
+    - channels without variance, or with one that `epsilon` hides;
+    - statistics frozen while weights move, or the reverse; `trainable` changed after `compile`;
+    - answers that depend on the other examples of a batch, or are random;
+    - dropout before normalization, so that the variance in training is not that in inference;
+    - overflow of float16, NaN and infinite values.
+
+    Layers are `BatchNormLayer` and `keras.layers.BatchNormalization`, those of nested models included. The model is
+    left as it is, save that one without weights is built.
+
+    Args:
+        model: A `keras.Model`; with `y`, a compiled one.
+        x: The training data, or enough of them: an array of shape `(examples, ...)` or the structure of arrays that
+            the model takes; or batches `x`, `(x, y)` or `(x, y, sample_weight)`: a `tf.data.Dataset`, a
+            `keras.utils.PyDataset` or a generator, which are kept in memory. With validation data, a difference
+            between the two sets looks like lag.
+        y: Array, or structure of arrays, of targets, for the loss. Defaults to `None`: no loss.
+        batch_size: Integer, that of the training, for arrays only; what is left over of full batches is not looked
+            at. Defaults to `None`: 32.
+        steps: Integer, the most batches to look at; required for a generator and for endless data. Defaults to
+            `None`: all.
+        seed: Integer, the order in which arrays are shuffled for the passes that are as in training. Defaults to `0`.
+
+    Returns:
+        A `Diagnosis`.
+
+    Raises:
+        TypeError: If `model` is not a Keras model, or `x` is of a kind not listed.
+        ValueError: If an argument is out of range; if the data do not fit the model or are too few for a statistic;
+            if there are targets and the model is not compiled; on a backend other than TensorFlow and JAX.
+
+    Example:
+
+    ```python
+    model.fit(x_train, y_train, batch_size=32, validation_data=(x_val, y_val))  # the validation loss explodes
+    diagnosis = diagnose(model, x_train, y_train, batch_size=32)
+    print(diagnosis)      # sentences, worst first, each with its cure
+    diagnosis.table       # a row for each layer
+    diagnosis.figure()
+    estimate_population_statistics(model, x_train, batch_size=32)  # the cure of averages that lag
+    diagnose(model, x_train, y_train, batch_size=32).healthy
+    ```
+
+    References:
+        - Wu & Johnson, *Rethinking "Batch" in BatchNorm*, 2021, section 3 (moving averages against the population).
+        - Li et al., *Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift*, 2019.
+    """
+    return examined(*prepared(model, x, y, batch_size, steps, seed))
+
+
+def prepared(model, x, y=None, batch_size=None, steps=None, seed=0):
+    """Return `(passes, examples)` for `examined`: arguments are those of `diagnose`, checked here."""
+    layers = batch_norms(model)
+    if keras.config.backend() not in ("tensorflow", "jax"):
+        raise ValueError(f"`diagnose` needs the TensorFlow or JAX backend. Received: {keras.config.backend()!r}")
+    examples = Examples(x, y, batch_size, steps, seed)
+    first = next(iter(examples.mixed()))
+    build(model, first[0], "x")
+    return Passes(model, layers, _prepared_loss(model, first)), examples
+
+
+def examined(passes, examples):
+    """Return the `Diagnosis` of a model by its passes over examples, which may be used again."""
+    evidence = _examine(passes, examples)
+    findings = [cause(evidence) for cause in (*causes.CAUSES, *configuration.CAUSES)]
+    found = worst_first(finding for finding in findings if finding is not None)
+    return Diagnosis(passes.model.name, found, evidence.table, evidence.losses, examples.count, examples.batch_size)
+
+
+def _prepared_loss(model, batch):
+    """Whether there is a loss to measure; creates the variables of the loss, where it has any."""
+    x, y, weights = batch
+    if y is None:
+        return False
+    if not model.compiled:
+        raise ValueError(f"With targets, `model` must be compiled, for its loss. Received: model={model.name!r}")
+    with keras.StatelessScope():
+        outputs = model(x, training=False)
+    model.compute_loss(x, y, outputs, weights)
+    return True
+
+
+def _examine(passes, examples):
+    model, layers = passes.model, passes.layers
+    losses, seen = {}, {}
+    losses["training"], seen["training"] = passes.run("training", examples.mixed())
+    _check_enough(layers, seen["training"])
+    losses["batch"], seen["batch"] = passes.run("batch", examples.mixed())
+    moving = [tuple(map(_values, (layer.moving_mean, layer.moving_variance))) for layer in layers]
+    statistics = [
+        seen["batch"][i].pooled if i in passes.trained and seen["batch"][i] else moving[i] for i in range(len(layers))
+    ]
+    losses["population"], _ = passes.run("population", examples.mixed(), _finite_float32(statistics))
+    losses["inference"], seen["inference"] = passes.run("inference", (examples.given or examples.mixed)())
+    random, depends = _dependence(passes, next(iter(examples.mixed()))[0])
+    if passes.by_batch and examples.given:
+        losses["inference, mixed"], _ = passes.run("inference", examples.mixed())
+    return Evidence(
+        model,
+        layers,
+        _table(layers, moving, seen, passes),
+        pd.Series({name: loss for name, loss in losses.items() if loss is not None}, name="loss", dtype="float64"),
+        examples.batch_size,
+        moving,
+        [one and one.averaged for one in seen["training"]],
+        [one and one.dtype for one in seen["training"]],
+        depends,
+        random,
+    )
+
+
+def _check_enough(layers, seen):
+    for layer, one in zip(layers, seen, strict=True):
+        if one is not None and one.count.sum(0).min(initial=np.inf) < 2:
+            raise ValueError(
+                "A variance takes at least two values per channel. "
+                f"Received: {int(one.count.sum())} at layer {layer.name!r}; is `x` too short, or masked?"
+            )
+
+
+def _values(variable):
+    return ops.convert_to_numpy(ops.cast(ops.convert_to_tensor(variable), "float32")).astype("float64")
+
+
+def _finite_float32(statistics):
+    return [tuple(np.nan_to_num(part).astype("float32") for part in pair) for pair in statistics]
+
+
+def _dependence(passes, x):
+    """How far outputs change from call to call, and with the second half of the batch, in standard deviations."""
+    half = -(-len(keras.tree.flatten(x)[0]) // 2)
+    doubled = keras.tree.map_structure(lambda a: ops.concatenate([a[:half], a[: len(a) - half]]), x)
+    outputs, again, other = passes.outputs(x, 0), passes.outputs(x, 1), passes.outputs(doubled, 0)
+
+    def change(others):
+        pairs = [(a[:half], b[:half]) for a, b in zip(outputs, others, strict=True) if a.ndim and len(a) > 1]
+        changes = [np.abs(a - b).max() / (np.abs(a).std() + 1e-12) for a, b in pairs if np.isfinite([a, b]).all()]
+        return float(max(changes, default=0.0))
+
+    random = change(again)
+    return random, 0.0 if random else change(other)
+
+
+def _table(layers, moving, seen, passes):
+    names = [layer.name for layer in layers]
+    index = names if len(set(names)) == len(names) else [layer.path for layer in layers]
+    rows = []
+    for i, layer in enumerate(layers):
+        flags = {"frozen": i not in passes.trained, "by_batch": i in passes.by_batch}
+        rows.append(
+            _row(layer, moving[i], seen["training"][i], seen["batch"][i]) | flags if seen["training"][i] else {}
+        )
+    columns = [
+        *("values", "effective", "frozen", "by_batch", "mean_gap", "variance_gap", "noise", "steps"),
+        *("constant", "below_epsilon", "dropout_shift", "peak", "not_finite"),
+    ]
+    return pd.DataFrame(rows, index=pd.Index(index, name="layer"), columns=columns)
+
+
+def _row(layer, moving, training, batch):
+    live = training.live & batch.live
+    variance = batch.pooled[1]
+    mean_gap, variance_gap = gaps(moving, training.averaged, layer.epsilon, live)
+    gap = max(mean_gap, variance_gap)
+    shift = np.log(training.pooled[1][live] / variance[live]).mean() if live.any() else 0.0
+    return {
+        "values": int(np.median(training.count)),
+        "effective": _effective(training),
+        "mean_gap": mean_gap,
+        "variance_gap": variance_gap,
+        "noise": noise(training.mean, training.variance, layer.epsilon, layer.momentum, live),
+        "steps": steps_to_settle(gap, layer.momentum),
+        "constant": float(np.mean(~batch.live)),
+        "below_epsilon": float(np.mean(variance[batch.live] < layer.epsilon)) if batch.live.any() else 0.0,
+        "dropout_shift": float(np.exp(shift)),
+        "peak": max(training.peak, batch.peak),
+        "not_finite": training.wrong + batch.wrong,
+    }
+
+
+def _effective(seen, least=8):
+    """Number of independent values per channel that would make the means of batches as noisy as they are."""
+    if len(seen.mean) < least or not seen.live.any():
+        return np.nan
+    noise = seen.mean.var(0, ddof=1)[seen.live] / seen.pooled[1][seen.live]
+    return float(1 / max(np.mean(noise), 1e-12))
