@@ -233,7 +233,10 @@ def answers_depend_on_the_batch(evidence):
         f"An output changes by up to {evidence.depends:.2g} standard deviations with the other examples of its batch: "
         f"{by}.{order}"
     )
-    cure = "infer with the population's statistics: inference='population', no training=True where a layer is called"
+    cure = (
+        "infer with the population's statistics: inference='population', no batch_statistics, and no training=True "
+        "where the layer is called"
+    )
     size = evidence.depends / DEPENDENCE
     return Finding("answers depend on the batch", "high", sentence, cure, estimate_call(evidence), tuple(names), size)
 

@@ -142,11 +142,17 @@ def _examine(passes, examples):
     statistics = [
         seen["batch"][i].pooled if i in passes.trained and seen["batch"][i] else moving[i] for i in range(len(layers))
     ]
-    losses["population"], _ = passes.run("population", examples.mixed(), _finite_float32(statistics))
-    losses["inference"], seen["inference"] = passes.run("inference", (examples.given or examples.mixed)())
-    random, depends = _dependence(passes, next(iter(examples.mixed()))[0])
+    as_is = _float32(moving)
+    inference, _ = passes.run("inference", (examples.given or examples.mixed)(), as_is)
+    # One compiled function serves both, where no layer infers with the batch's statistics.
+    mode = "population" if passes.by_batch else "inference"
+    losses["population"], _ = passes.run(
+        mode, examples.mixed(), keras.tree.map_structure(np.nan_to_num, _float32(statistics))
+    )
+    losses["inference"] = inference
+    random, depends = _dependence(passes, next(iter(examples.mixed())), as_is)
     if passes.by_batch and examples.given:
-        losses["inference, mixed"], _ = passes.run("inference", examples.mixed())
+        losses["inference, mixed"], _ = passes.run("inference", examples.mixed(), as_is)
     return Evidence(
         model,
         layers,
@@ -163,10 +169,11 @@ def _examine(passes, examples):
 
 def _check_enough(layers, seen):
     for layer, one in zip(layers, seen, strict=True):
-        if one is not None and one.count.sum(0).min(initial=np.inf) < 2:
+        values = None if one is None else int(one.count.sum(0).min())
+        if values is not None and values < 2:
             raise ValueError(
                 "A variance takes at least two values per channel. "
-                f"Received: {int(one.count.sum())} at layer {layer.name!r}; is `x` too short, or masked?"
+                f"Received: {values} at layer {layer.name!r}; is `x` too short, or masked?"
             )
 
 
@@ -174,15 +181,16 @@ def _values(variable):
     return ops.convert_to_numpy(ops.cast(ops.convert_to_tensor(variable), "float32")).astype("float64")
 
 
-def _finite_float32(statistics):
-    return [tuple(np.nan_to_num(part).astype("float32") for part in pair) for pair in statistics]
+def _float32(statistics):
+    return [tuple(part.astype("float32") for part in pair) for pair in statistics]
 
 
-def _dependence(passes, x):
+def _dependence(passes, batch, statistics):
     """How far outputs change from call to call, and with the second half of the batch, in standard deviations."""
-    half = -(-len(keras.tree.flatten(x)[0]) // 2)
-    doubled = keras.tree.map_structure(lambda a: ops.concatenate([a[:half], a[: len(a) - half]]), x)
-    outputs, again, other = passes.outputs(x, 0), passes.outputs(x, 1), passes.outputs(doubled, 0)
+    half = -(-len(keras.tree.flatten(batch[0])[0]) // 2)
+    doubled = keras.tree.map_structure(lambda a: ops.concatenate([a[:half], a[: len(a) - half]]), batch[0])
+    calls = (batch, 0), (batch, 1), ((doubled, *batch[1:]), 0)
+    outputs, again, other = (passes.outputs(data, step, statistics) for data, step in calls)
 
     def change(others):
         pairs = [(a[:half], b[:half]) for a, b in zip(outputs, others, strict=True) if a.ndim and len(a) > 1]

@@ -52,8 +52,8 @@ class Passes:
 
     - `"training"`: as `model.fit`;
     - `"batch"`: as in training, without dropout: the batch's statistics, where the layer is not frozen;
-    - `"population"`: with the statistics that the pass is given;
-    - `"inference"`: as `model.predict`.
+    - `"inference"`: as `model.predict`, with the statistics that the pass is given;
+    - `"population"`: the same, in layers too that infer with the batch's.
 
     Args:
         model: A built `keras.Model`.
@@ -75,19 +75,19 @@ class Passes:
     def run(self, mode, batches, statistics=()):
         """Return the loss, `None` without one, and for each layer `Seen`, `None` where it was not called.
 
+        In inference nothing is noted, and `Seen` is `None`.
+
         Args:
             mode: One of those above; `"training"` comes first.
             batches: Iterable of `(x, y, sample_weight)`, tensors.
-            statistics: For each layer `(mean, variance)`, for the mode `"population"`.
+            statistics: For each layer `(mean, variance)`, for inference.
         """
-        if mode not in self._compiled:
-            self._compiled[mode] = stateless(self.model, functools.partial(self._forward, mode))
         statistics = keras.tree.map_structure(ops.convert_to_tensor, list(statistics))
         losses, sizes, rows = [], [], [[] for _ in self.layers]
         for step, batch in enumerate(batches):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*one value per channel", UserWarning)  # a finding says so
-                loss, notes = self._compiled[mode](batch, ops.convert_to_tensor(step, "int32"), statistics)
+                loss, notes, _ = self._call(mode, batch, step, statistics)
             losses.append(float(loss))
             sizes.append(count_examples(batch[0], "`x`"))
             for i, *note in notes:
@@ -95,16 +95,16 @@ class Passes:
         seen = [_seen(row, self._dtypes.get(i)) if row else None for i, row in enumerate(rows)]
         return (float(np.average(losses, weights=sizes)) if self._with_loss else None), seen
 
-    def outputs(self, x, step):
+    def outputs(self, batch, step, statistics):
         """Return the model's outputs in inference as float64 arrays; `step` chooses the random numbers."""
-        if "outputs" not in self._compiled:
-            self._compiled["outputs"] = stateless(self.model, self._predict)
-        outputs = self._compiled["outputs"](x, ops.convert_to_tensor(step, "int32"))
+        statistics = keras.tree.map_structure(ops.convert_to_tensor, list(statistics))
+        *_, outputs = self._call("inference", batch, step, statistics)
         return [ops.convert_to_numpy(ops.cast(y, "float32")).astype("float64") for y in keras.tree.flatten(outputs)]
 
-    def _predict(self, x, step):
-        self._draw_anew(step)
-        return self.model(x, training=False)
+    def _call(self, mode, batch, step, statistics):
+        if mode not in self._compiled:
+            self._compiled[mode] = stateless(self.model, functools.partial(self._forward, mode))
+        return self._compiled[mode](batch, ops.convert_to_tensor(step, "int32"), statistics)
 
     def _draw_anew(self, step):
         for seed in self._seeds:
@@ -120,7 +120,7 @@ class Passes:
         with self._noting(mode, notes):
             outputs = self.model(x, training=mode == "training")
         loss = self.model.compute_loss(x, y, outputs, weights) if self._with_loss else 0.0
-        return ops.cast(loss, "float32"), notes
+        return ops.cast(loss, "float32"), notes, outputs
 
     @contextlib.contextmanager
     def _noting(self, mode, notes):
@@ -129,7 +129,8 @@ class Passes:
 
             def noting_call(inputs, training=None, mask=None):
                 self._dtypes[i] = keras.backend.standardize_dtype(inputs.dtype)
-                notes.append((i, *_moments(layer, inputs, mask)))
+                if mode in ("training", "batch"):
+                    notes.append((i, *_moments(layer, inputs, mask)))
                 return call(inputs, training=self._training(mode, i, training), mask=mask)
 
             return noting_call
