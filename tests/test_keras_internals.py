@@ -80,6 +80,18 @@ def test_resumed_epoch(tmp_path):
     assert keras_internals.resumed_epoch(resumed) == 2
 
 
+@guards("keras.optimizers.Optimizer._trainable_variables")
+def test_optimized_variables():
+    model = nested()
+    assert keras_internals.optimized_variables(model) is None
+    for optimizer in (keras.optimizers.SGD(0.1), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))):
+        model.compile(optimizer, "mse")
+        assert keras_internals.optimized_variables(model) is None
+        optimizer.build(model.trainable_variables)
+        known = keras_internals.optimized_variables(model)
+        assert [id(variable) for variable in known] == [id(variable) for variable in model.trainable_variables]
+
+
 @guards("control_flow_util.GraphOrParentsInXlaContext")
 def test_in_xla():
     assert keras_internals.in_xla() is False

@@ -36,8 +36,8 @@ def frozen_statistics(evidence):
         else "they are of other data, or were never estimated"
     )
     sentence = (
-        f"{named(rows.index)} normalize by moving statistics in training too (trainable=False), and these are off by "
-        f"{rows.gap.iloc[0]:.2g} standard deviations or shares of the variance: {why}."
+        f"{named(rows.index)} normalize by moving statistics in training too (trainable=False, or training=False), and "
+        f"these are off by {rows.gap.iloc[0]:.2g} standard deviations or shares of the variance: {why}."
     )
     cure = "take the data's statistics before going on; or unfreeze the statistics while weights before them move"
     severity = "medium" if moves else "low"

@@ -14,6 +14,8 @@ from bnkeras.forward import overridden, stateless
 from bnkeras.layers import BatchNormLayer
 from bnkeras.layers.moments import precise_moments
 
+_OUT_OF_REACH = ("InaccessibleTensorError", "UnexpectedTracerError")  # of TensorFlow and JAX
+
 
 @dataclasses.dataclass
 class Seen:
@@ -104,7 +106,16 @@ class Passes:
     def _call(self, mode, batch, step, statistics):
         if mode not in self._compiled:
             self._compiled[mode] = stateless(self.model, functools.partial(self._forward, mode))
-        return self._compiled[mode](batch, ops.convert_to_tensor(step, "int32"), statistics)
+        try:
+            return self._compiled[mode](batch, ops.convert_to_tensor(step, "int32"), statistics)
+        except Exception as error:
+            if type(error).__name__ not in _OUT_OF_REACH:
+                raise
+            names = [layer.name for layer in self.layers]
+            message = (
+                "A batch normalization layer inside of a loop, as of an RNN cell or TimeDistributed, cannot be seen"
+            )
+            raise ValueError(f"{message}. Received: model={self.model.name!r} with {names}") from error
 
     def _draw_anew(self, step):
         for seed in self._seeds:
