@@ -65,6 +65,7 @@ def weights(model):
     return [value_of(variable) for variable in (*model.variables, *model.optimizer.variables)]
 
 
+@pytest.mark.slow
 @NORMS
 def test_a_healthy_model_has_nothing_wrong(norm):
     x, y = images(256)
@@ -81,6 +82,7 @@ def test_a_healthy_model_has_nothing_wrong(norm):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 @NORMS
 def test_keras_7265_one_batch_of_128_with_default_momentum(norm):
     x, y = images(128)
@@ -96,6 +98,7 @@ def test_keras_7265_one_batch_of_128_with_default_momentum(norm):
     assert diagnose(model, x, y, batch_size=128).healthy
 
 
+@pytest.mark.slow
 def test_keras_3949_a_validation_loss_far_above_the_training_loss():
     (x, y), validation = images(256), images(128, seed=1)
     model = cnn(momentum=0.999)
@@ -109,6 +112,7 @@ def test_keras_3949_a_validation_loss_far_above_the_training_loss():
     assert model.evaluate(*validation, verbose=0)[0] < history["val_loss"][-1] / 2
 
 
+@pytest.mark.slow
 def test_keras_6977_evaluation_on_the_training_data_with_dropout_before_normalization():
     x, y = table(640)
     model = trained(mlp(before=[layers.ReLU(), layers.Dropout(0.5)], momentum=0.9), x, y)
@@ -119,6 +123,7 @@ def test_keras_6977_evaluation_on_the_training_data_with_dropout_before_normaliz
     assert diagnose(moved, x, batch_size=32).healthy
 
 
+@pytest.mark.slow
 def test_tensorflow_36446_two_examples():
     x, y = images(2)
     model = trained(cnn(), x, y, batch_size=1, epochs=9)
@@ -149,6 +154,7 @@ def streaks(classes, seed):
     return x.astype("float32"), classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", [True, False])
 def test_cap_8_validation_data_sorted_by_class_with_batch_statistics(ours):
     keras.utils.set_random_seed(0)
@@ -215,6 +221,7 @@ def test_epsilon_against_variance():
     assert diagnose(model, x * 100).table.below_epsilon["norm"] == 0
 
 
+@pytest.mark.slow
 @NORMS
 def test_small_batches(norm):
     x, _ = table(64)

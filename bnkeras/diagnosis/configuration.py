@@ -2,7 +2,7 @@
 
 import keras
 
-from bnkeras.diagnosis.causes import GAP, estimate_call, named, off_rows
+from bnkeras.diagnosis.evidence import GAP, estimate_call, named, off_rows
 from bnkeras.diagnosis.report import Finding
 from bnkeras.forward import layer_names
 from bnkeras.keras_internals import layers_of, optimized_variables

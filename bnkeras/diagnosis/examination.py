@@ -1,45 +1,17 @@
 """One call on a model that tells what is wrong with its batch normalization."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
 
-from bnkeras.diagnosis import causes, configuration
+from bnkeras.diagnosis import answers, causes, configuration
+from bnkeras.diagnosis.evidence import Evidence
 from bnkeras.diagnosis.examples import Examples
 from bnkeras.diagnosis.lag import gaps, noise, steps_to_settle
 from bnkeras.diagnosis.measures import Passes
 from bnkeras.diagnosis.report import Diagnosis, worst_first
 from bnkeras.forward import batch_norms, build
-
-
-@dataclasses.dataclass
-class Evidence:
-    """What the causes are judged by.
-
-    Attributes:
-        model, layers: The model and its batch normalization layers.
-        table, losses: As in `Diagnosis`.
-        batch_size: Integer.
-        moving: For each layer, its moving mean and variance.
-        data: For each layer, mean and variance of what reaches it in training, `None` where nothing does.
-        dtypes: For each layer, the dtype of what reaches it.
-        depends: Float, how much an answer changes with the other examples of its batch, in standard deviations.
-        random: The same from one call to the next.
-    """
-
-    model: keras.Model
-    layers: list
-    table: pd.DataFrame
-    losses: pd.Series
-    batch_size: int
-    moving: list
-    data: list
-    dtypes: list
-    depends: float
-    random: float
 
 
 def diagnose(model, x, y=None, batch_size=None, steps=None, seed=0):
@@ -114,7 +86,7 @@ def prepared(model, x, y=None, batch_size=None, steps=None, seed=0):
 def examined(passes, examples):
     """Return the `Diagnosis` of a model by its passes over examples, which may be used again."""
     evidence = _examine(passes, examples)
-    findings = [cause(evidence) for cause in (*causes.CAUSES, *configuration.CAUSES)]
+    findings = [cause(evidence) for cause in (*causes.CAUSES, *answers.CAUSES, *configuration.CAUSES)]
     found = worst_first(finding for finding in findings if finding is not None)
     return Diagnosis(passes.model.name, found, evidence.table, evidence.losses, examples.count, examples.batch_size)
 
@@ -133,28 +105,17 @@ def _prepared_loss(model, batch):
 
 
 def _examine(passes, examples):
-    model, layers = passes.model, passes.layers
+    layers = passes.layers
     losses, seen = {}, {}
-    losses["training"], seen["training"] = passes.run("training", examples.mixed())
-    _check_enough(layers, seen["training"])
-    losses["batch"], seen["batch"] = passes.run("batch", examples.mixed())
+    for mode in ("training", "batch"):
+        losses[mode], seen[mode] = passes.run(mode, examples.mixed())
+        _check_enough(layers, seen[mode])
     moving = [tuple(map(_values, (layer.moving_mean, layer.moving_variance))) for layer in layers]
-    statistics = [
-        seen["batch"][i].pooled if i in passes.trained and seen["batch"][i] else moving[i] for i in range(len(layers))
-    ]
-    as_is = _float32(moving)
-    inference, _ = passes.run("inference", (examples.given or examples.mixed)(), as_is)
-    # One compiled function serves both, where no layer infers with the batch's statistics.
-    mode = "population" if passes.by_batch else "inference"
-    losses["population"], _ = passes.run(
-        mode, examples.mixed(), keras.tree.map_structure(np.nan_to_num, _float32(statistics))
-    )
-    losses["inference"] = inference
-    random, depends = _dependence(passes, next(iter(examples.mixed())), as_is)
-    if passes.by_batch and examples.given:
-        losses["inference, mixed"], _ = passes.run("inference", examples.mixed(), as_is)
+    population = [one.pooled if one and i in passes.trained else moving[i] for i, one in enumerate(seen["batch"])]
+    losses |= _inference_losses(passes, examples, moving, population)
+    random, depends = _dependence(passes, next(iter(examples.mixed())), _float32(moving))
     return Evidence(
-        model,
+        passes.model,
         layers,
         _table(layers, moving, seen, passes),
         pd.Series({name: loss for name, loss in losses.items() if loss is not None}, name="loss", dtype="float64"),
@@ -165,6 +126,17 @@ def _examine(passes, examples):
         depends,
         random,
     )
+
+
+def _inference_losses(passes, examples, moving, population):
+    as_is, estimated = _float32(moving), keras.tree.map_structure(np.nan_to_num, _float32(population))
+    inference, _ = passes.run("inference", (examples.given or examples.mixed)(), as_is)
+    # One compiled function serves both, where no layer infers with the batch's statistics.
+    by_population, _ = passes.run("population" if passes.by_batch else "inference", examples.mixed(), estimated)
+    losses = {"population": by_population, "inference": inference}
+    if passes.by_batch and examples.given:
+        losses["inference, mixed"], _ = passes.run("inference", examples.mixed(), as_is)
+    return losses
 
 
 def _check_enough(layers, seen):
