@@ -112,9 +112,7 @@ class Passes:
             if type(error).__name__ not in _OUT_OF_REACH:
                 raise
             names = [layer.name for layer in self.layers]
-            message = (
-                "A batch normalization layer inside of a loop, as of an RNN cell or TimeDistributed, cannot be seen"
-            )
+            message = "What reaches batch normalization inside of a compiled loop, as in an RNN cell, cannot be seen"
             raise ValueError(f"{message}. Received: model={self.model.name!r} with {names}") from error
 
     def _draw_anew(self, step):
