@@ -16,7 +16,7 @@ X, Y = 3 * noise(96, 6) + 5, np.arange(96) % 2
 def net(optimizer=None, **options):
     keras.utils.set_random_seed(0)
     hidden = [layers.Dense(8, name="dense"), BatchNormLayer(name="norm", **options), layers.ReLU()]
-    model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(2)])
+    model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(2, name="out")])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer or keras.optimizers.SGD(0.05), loss)
     return model
@@ -83,7 +83,7 @@ def test_at_the_end_and_without_validation(own):
 def test_averages_of_weights_have_statistics_of_their_own(first):
     model, look = net(keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.8)), Look()
     own = [PopulationStatistics(X, batch_size=32), keras.callbacks.SwapEMAWeights()]
-    fit(model, *(own if first else own[::-1]), look)
+    fit(model, look, *(own if first else own[::-1]))  # the averages leave the model when a validation ends
     assert look.exact == [True] * 3
     # Keras ends with the averages, which the last validation saw.
     np.testing.assert_allclose(look.kernels[-1], value_of(model.get_layer("dense").kernel), rtol=1e-5)
