@@ -106,6 +106,9 @@ def unfreeze(model, what="both", layers=None):
 
 
 def _chosen(model, what, layers):
+    unbuilt = [layer.name for layer in (*batch_norms(model), model) if not layer.built]
+    if unbuilt:
+        raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
     known = batch_norms(model, required=True)
     if what not in WHAT:
         raise ValueError(f"`what` must be one of {WHAT}. Received: what={what!r}")
@@ -115,9 +118,6 @@ def _chosen(model, what, layers):
     wrong = [layer for layer in chosen if not any(layer is one for one in known)]
     if wrong:
         raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={wrong}")
-    unbuilt = [layer.name for layer in chosen if not layer.built]
-    if unbuilt:
-        raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
     return chosen
 
 

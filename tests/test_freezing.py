@@ -186,3 +186,23 @@ def test_bad_arguments(tool):
         tool(keras.Sequential([keras.Input((6,)), layers.Dense(2, name="only")]))
     with pytest.raises(ValueError, match=r"not built: \['late'\]"):
         tool(keras.Sequential([layers.BatchNormalization(name="late")]))
+
+
+class Late(keras.Model):
+    """Makes its layers when it is built."""
+
+    def build(self, shape):
+        self.norm = layers.BatchNormalization(name="late")
+        self.norm.build(shape)
+
+    def call(self, x):
+        return self.norm(x)
+
+
+@pytest.mark.parametrize("tool", [freeze, unfreeze])
+def test_a_model_that_is_not_built_is_refused(tool):
+    model = Late(name="lazy")
+    with pytest.raises(ValueError, match=r"not built: \['lazy'\]"):
+        tool(model)
+    model(X)
+    assert [layer.name for layer in tool(model, "affine")] == ["late"]

@@ -159,3 +159,20 @@ def test_a_model_without_normalization_is_told_before_training(callback):
     with pytest.raises(ValueError, match=r"`model`.*\['only'\]"):
         model.fit(X, Y, verbose=0, callbacks=[callback])
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PopulationStatistics(X[:, :5]), r"`x`.*\(32, 5\)"),
+        (lambda: WarnOfLag(X[:, :5], Y), r"`x`.*\(32, 5\)"),
+        (lambda: WarnOfLag(X[:1], Y[:1]), "Received: 1 at layer 'norm'"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_before_training(make, message):
+    model = net()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y, verbose=0, callbacks=[make()])
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 
 from bnkeras.arguments import check_integers
-from bnkeras.diagnosis.examination import examined, prepared
+from bnkeras.diagnosis.examination import check, examined, prepared
 from bnkeras.forward import batch_norms
 from bnkeras.keras_internals import layers_of
 
@@ -25,8 +25,8 @@ class WarnOfLag(keras.callbacks.Callback):
         every: Integer, epochs from one look to the next; the first is after as many. Defaults to `1`.
 
     Raises:
-        ValueError: In the constructor for a bad argument; at the start of the training for a model without batch
-            normalization.
+        TypeError, ValueError: In the constructor for a bad argument; at the start of the training for a model without
+            batch normalization, and for data that do not fit it or are too few for a statistic.
 
     Warns:
         UserWarning: Once, see above.
@@ -67,6 +67,7 @@ class WarnOfLag(keras.callbacks.Callback):
 
     def _prepare(self):
         self._prepared, self._flags = prepared(self.model, **self._data), _flags(self.model)
+        check(*self._prepared)
 
 
 def _flags(model):

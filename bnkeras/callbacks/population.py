@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import keras
 from keras import ops
 
-from bnkeras.arguments import check_integers
-from bnkeras.forward import batch_norms
+from bnkeras.forward import batch_norms, build
 from bnkeras.statistics import estimate_population_statistics
+from bnkeras.statistics._batches import Batches
 
 _EVERY = ("epoch", "end")
 
@@ -34,8 +34,8 @@ class PopulationStatistics(keras.callbacks.Callback):
         sequential: Boolean, whether to estimate layer by layer. Defaults to `False`.
 
     Raises:
-        ValueError: In the constructor for a bad argument; at the start of the training for a model without batch
-            normalization.
+        TypeError, ValueError: In the constructor for a bad argument; at the start of the training for a model without
+            batch normalization, or whose input the data do not fit.
 
     Example:
 
@@ -51,15 +51,17 @@ class PopulationStatistics(keras.callbacks.Callback):
         super().__init__()
         if every not in _EVERY:
             raise ValueError(f"`every` must be one of {_EVERY}. Received: every={every!r}")
-        check_integers(1, optional=True, batch_size=batch_size, steps=steps)
         if isinstance(x, Iterator) and every == "epoch":
             raise ValueError("every='epoch' reads the data again and again. Received: x, a generator, gives it once")
         self._x, self._each_epoch = x, every == "epoch"
+        self._batches = Batches(x, batch_size, steps)
         self._options = {"batch_size": batch_size, "steps": steps, "sequential": sequential, "progress": False}
 
     def on_train_begin(self, logs=None):
-        """Check the model."""
+        """Check that the model has batch normalization, and that the data fit it."""
         batch_norms(self.model, required=True)
+        if not self._batches.once:
+            build(self.model, self._batches.first(), "x")
         self._weights, self._in_epoch = None, False
 
     def on_epoch_begin(self, epoch, logs=None):

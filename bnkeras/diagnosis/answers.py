@@ -61,12 +61,15 @@ def answers_depend_on_the_batch(evidence):
         f"An output changes by up to {evidence.depends:.2g} standard deviations with the other examples of its batch: "
         f"{by}.{order}"
     )
-    cure = (
-        "infer with the population's statistics: inference='population', no batch_statistics, and no training=True "
-        "where the layer is called"
-    )
+    cure, call = "look for what works along the batch axis: a concatenation or reshape that mixes rows, a mean", ""
+    if names:
+        cure = (
+            "infer with the population's statistics: inference='population', no batch_statistics, and no training=True "
+            "where the layer is called"
+        )
+        call = estimate_call(evidence)
     size = evidence.depends / DEPENDENCE
-    return Finding("answers depend on the batch", "high", sentence, cure, estimate_call(evidence), tuple(names), size)
+    return Finding("answers depend on the batch", "high", sentence, cure, call, tuple(names), size)
 
 
 def random_answers(evidence):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bnkeras.diagnosis.evidence import GAP, costs, estimate_call, layer_of, named, off_rows, price_of, steps_done
+from bnkeras.diagnosis.evidence import GAP, HIDES, costs, estimate_call, layer_of, named, off_rows, price_of, steps_done
 from bnkeras.diagnosis.report import Finding
 
 FEW_VALUES = 16  # standard error of the mean of as many: a quarter of a standard deviation
@@ -93,18 +93,18 @@ def constant_channels(evidence):
 
 
 def epsilon_too_large(evidence):
-    """Channels whose variance is smaller than epsilon."""
+    """Channels whose variance is nothing beside epsilon."""
     table = evidence.table
-    rows = table[table.below_epsilon > EPSILON_SHARE].sort_values("below_epsilon", ascending=False)
+    rows = table[table.hidden_by_epsilon > EPSILON_SHARE].sort_values("hidden_by_epsilon", ascending=False)
     if rows.empty:
         return None
-    layer, share = layer_of(evidence, rows.index[0]), rows.below_epsilon.iloc[0]
+    layer, share = layer_of(evidence, rows.index[0]), rows.hidden_by_epsilon.iloc[0]
     variances = evidence.data[evidence.layers.index(layer)][1]
     smallest = np.median(variances[variances > 0])
     sentence = (
-        f"epsilon={layer.epsilon:g} exceeds the variance of {100 * share:.0f} % of the channels that reach "
-        f"{rows.index[0]!r} (median {smallest:.2g}): they are scaled down to less than 0.71 of unit variance. Layers "
-        f"concerned: {named(rows.index)}."
+        f"epsilon={layer.epsilon:g} is more than {HIDES} times the variance of {100 * share:.0f} % of the channels "
+        f"that reach {rows.index[0]!r} (median of all: {smallest:.2g}): their output has less than a third of unit "
+        f"deviation. Layers concerned: {named(rows.index)}."
     )
     cure = "a smaller epsilon, or inputs and weights of a larger scale"
     call = f"BatchNormalization(epsilon={10.0 ** np.floor(np.log10(smallest) - 2):.0e})"
@@ -115,8 +115,8 @@ def dropout_before_normalization(evidence):
     """Layers whose input has another variance in training than in inference."""
     table = evidence.table
     shift = np.exp(np.abs(np.log(table.dropout_shift.astype("float64"))))
-    rows = table.assign(s=shift)[(shift > SHIFT) & (table.by_batch == False)]  # noqa: E712
-    rows = rows.sort_values("s", ascending=False)
+    shifted = (shift > SHIFT) & (table.by_batch == False) & ~np.array(evidence.as_inference, bool)  # noqa: E712
+    rows = table.assign(s=shift)[shifted].sort_values("s", ascending=False)
     if rows.empty or not costs(evidence):
         return None
     sentence = (

@@ -57,7 +57,8 @@ def statistics_move_alone(evidence):
     names = []
     for name, layer, frozen in zip(evidence.table.index, evidence.layers, evidence.table.frozen, strict=True):
         before = _before(evidence, layer)
-        if frozen == False and before and not any(one.trainable_weights for one in before):  # noqa: E712 - or NaN
+        stays = any(not one.trainable for one in before) and not any(one.trainable_weights for one in before)
+        if frozen == False and stays:  # noqa: E712 - or NaN
             names.append(name)
     if not names:
         return None
@@ -96,9 +97,22 @@ def not_called(evidence):
     return Finding("layers not called", "low", sentence, "remove them, or call them", "", tuple(names))
 
 
+def hidden_layers(evidence):
+    """Layers that the model calls and Keras does not track."""
+    names = evidence.hidden
+    if not names:
+        return None
+    sentence = (
+        f"The model calls batch normalization that Keras does not track: {named(names)}. Its weights are neither "
+        "trained nor saved, and of its statistics nothing can be said here."
+    )
+    cure = "keep layers as attributes of the model, or in lists and dicts that are, so that Keras finds them"
+    return Finding("hidden layers", "high", sentence, cure, "", tuple(names), len(names))
+
+
 def no_normalization(evidence):
     """A model without batch normalization that Keras knows of."""
-    if evidence.layers:
+    if evidence.layers or evidence.hidden:
         return None
     sentence = (
         "The model has no batch normalization layer that Keras tracks, so training and inference differ by dropout and "
@@ -108,4 +122,4 @@ def no_normalization(evidence):
     return Finding("no batch normalization", "low", sentence, cure)
 
 
-CAUSES = (frozen_statistics, statistics_move_alone, changed_after_compile, not_called, no_normalization)
+CAUSES = (frozen_statistics, statistics_move_alone, changed_after_compile, not_called, hidden_layers, no_normalization)

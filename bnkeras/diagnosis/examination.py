@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from scipy import stats
 
 from bnkeras.diagnosis import answers, causes, configuration
-from bnkeras.diagnosis.evidence import Evidence
+from bnkeras.diagnosis.evidence import HIDES, Evidence
 from bnkeras.diagnosis.examples import Examples
 from bnkeras.diagnosis.lag import gaps, noise, steps_to_settle
 from bnkeras.diagnosis.measures import Passes
@@ -74,13 +75,14 @@ def diagnose(model, x, y=None, batch_size=None, steps=None, seed=0):
 
 def prepared(model, x, y=None, batch_size=None, steps=None, seed=0):
     """Return `(passes, examples)` for `examined`: arguments are those of `diagnose`, checked here."""
-    layers = batch_norms(model)
+    batch_norms(model)
     if keras.config.backend() not in ("tensorflow", "jax"):
         raise ValueError(f"`diagnose` needs the TensorFlow or JAX backend. Received: {keras.config.backend()!r}")
     examples = Examples(x, y, batch_size, steps, seed)
     first = next(iter(examples.mixed()))
     build(model, first[0], "x")
-    return Passes(model, layers, _prepared_loss(model, first)), examples
+    # Only now: a model may make its layers when it is built.
+    return Passes(model, batch_norms(model), _prepared_loss(model, first)), examples
 
 
 def examined(passes, examples):
@@ -89,6 +91,11 @@ def examined(passes, examples):
     findings = [cause(evidence) for cause in (*causes.CAUSES, *answers.CAUSES, *configuration.CAUSES)]
     found = worst_first(finding for finding in findings if finding is not None)
     return Diagnosis(passes.model.name, found, evidence.table, evidence.losses, examples.count, examples.batch_size)
+
+
+def check(passes, examples):
+    """Refuse data that are too few for a statistic of a layer."""
+    _check_enough(passes.layers, passes.run("training", examples.mixed())[1])
 
 
 def _prepared_loss(model, batch):
@@ -112,29 +119,37 @@ def _examine(passes, examples):
         _check_enough(layers, seen[mode])
     moving = [tuple(map(_values, (layer.moving_mean, layer.moving_variance))) for layer in layers]
     population = [one.pooled if one and i in passes.trained else moving[i] for i, one in enumerate(seen["batch"])]
-    losses |= _inference_losses(passes, examples, moving, population)
     random, depends = _dependence(passes, next(iter(examples.mixed())), _float32(moving))
+    losses |= _inference_losses(passes, examples, moving, population, passes.by_batch or depends > answers.DEPENDENCE)
+    training, batch = seen["training"], seen["batch"]
     return Evidence(
-        passes.model,
-        layers,
-        _table(layers, moving, seen, passes),
-        pd.Series({name: loss for name, loss in losses.items() if loss is not None}, name="loss", dtype="float64"),
-        examples.batch_size,
-        moving,
-        [one and one.averaged for one in seen["training"]],
-        [one and one.dtype for one in seen["training"]],
-        depends,
-        random,
+        model=passes.model,
+        layers=layers,
+        table=_table(layers, moving, seen, passes),
+        losses=pd.Series(
+            {name: loss for name, loss in losses.items() if loss is not None}, name="loss", dtype="float64"
+        ),
+        batch_size=examples.batch_size,
+        moving=moving,
+        data=[one and one.averaged for one in training],
+        dtypes=[one and one.dtype for one in training],
+        as_inference=[
+            bool(one) and _distances(*rest, one, two)[1]
+            for *rest, one, two in zip(layers, moving, training, batch, strict=True)
+        ],
+        hidden=sorted(passes.hidden),
+        depends=depends,
+        random=random,
     )
 
 
-def _inference_losses(passes, examples, moving, population):
+def _inference_losses(passes, examples, moving, population, order_matters):
     as_is, estimated = _float32(moving), keras.tree.map_structure(np.nan_to_num, _float32(population))
     inference, _ = passes.run("inference", (examples.given or examples.mixed)(), as_is)
     # One compiled function serves both, where no layer infers with the batch's statistics.
     by_population, _ = passes.run("population" if passes.by_batch else "inference", examples.mixed(), estimated)
     losses = {"population": by_population, "inference": inference}
-    if passes.by_batch and examples.given:
+    if order_matters and examples.given:
         losses["inference, mixed"], _ = passes.run("inference", examples.mixed(), as_is)
     return losses
 
@@ -184,7 +199,7 @@ def _table(layers, moving, seen, passes):
         )
     columns = [
         *("values", "effective", "frozen", "by_batch", "mean_gap", "variance_gap", "noise", "steps"),
-        *("constant", "below_epsilon", "dropout_shift", "peak", "not_finite"),
+        *("constant", "hidden_by_epsilon", "dropout_shift", "peak", "not_finite"),
     ]
     return pd.DataFrame(rows, index=pd.Index(index, name="layer"), columns=columns)
 
@@ -192,7 +207,7 @@ def _table(layers, moving, seen, passes):
 def _row(layer, moving, training, batch):
     live = training.live & batch.live
     variance = batch.pooled[1]
-    mean_gap, variance_gap = gaps(moving, training.averaged, layer.epsilon, live)
+    (mean_gap, variance_gap), _ = _distances(layer, moving, training, batch)
     gap = max(mean_gap, variance_gap)
     shift = np.log(training.pooled[1][live] / variance[live]).mean() if live.any() else 0.0
     return {
@@ -203,16 +218,27 @@ def _row(layer, moving, training, batch):
         "noise": noise(training.mean, training.variance, layer.epsilon, layer.momentum, live),
         "steps": steps_to_settle(gap, layer.momentum),
         "constant": float(np.mean(~batch.live)),
-        "below_epsilon": float(np.mean(variance[batch.live] < layer.epsilon)) if batch.live.any() else 0.0,
+        "hidden_by_epsilon": float(np.mean(HIDES * variance[batch.live] < layer.epsilon)) if batch.live.any() else 0.0,
         "dropout_shift": float(np.exp(shift)),
         "peak": max(training.peak, batch.peak),
         "not_finite": training.wrong + batch.wrong,
     }
 
 
+def _distances(layer, moving, training, batch):
+    """Gaps to what moving averages tend to or to the population's statistics, which are nearer; and whether these."""
+    live = training.live & batch.live
+    of_training, of_inference = (gaps(moving, one, layer.epsilon, live) for one in (training.averaged, batch.pooled))
+    return min(of_training, of_inference, key=max), max(of_inference) < max(of_training)
+
+
 def _effective(seen, least=8):
-    """Number of independent values per channel that would make the means of batches as noisy as they are."""
-    if len(seen.mean) < least or not seen.live.any():
+    """The most independent values per channel that would make the means of batches as noisy as they are.
+
+    The upper end of a 95 % interval, were all channels one: with few batches their spread is known badly.
+    """
+    n = len(seen.mean)
+    if n < least or not seen.live.any():
         return np.nan
     noise = seen.mean.var(0, ddof=1)[seen.live] / seen.pooled[1][seen.live]
-    return float(1 / max(np.mean(noise), 1e-12))
+    return float(stats.chi2.ppf(0.975, n - 1) / (n - 1) / max(np.mean(noise), 1e-12))

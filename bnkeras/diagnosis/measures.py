@@ -14,6 +14,7 @@ from bnkeras.forward import overridden, stateless
 from bnkeras.layers import BatchNormLayer
 from bnkeras.layers.moments import precise_moments
 
+_STATISTICS = ("moving_mean", "moving_variance")
 _OUT_OF_REACH = ("InaccessibleTensorError", "UnexpectedTracerError")  # of TensorFlow and JAX
 
 
@@ -65,10 +66,12 @@ class Passes:
     Attributes:
         trained: Set of the indices of layers that normalize by the batch in training; known after that pass.
         by_batch: The same in inference, after that pass.
+        hidden: Set of names of batch normalization layers that the model calls and Keras does not track, after the
+            pass `"training"`.
     """
 
     def __init__(self, model, layers, with_loss):
-        self.trained, self.by_batch = set(), set()
+        self.trained, self.by_batch, self.hidden = set(), set(), set()
         self.model, self.layers, self._with_loss = model, layers, with_loss
         self._seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
         self._compiled = {}
@@ -105,7 +108,7 @@ class Passes:
 
     def _call(self, mode, batch, step, statistics):
         if mode not in self._compiled:
-            self._compiled[mode] = stateless(self.model, functools.partial(self._forward, mode))
+            self._compiled[mode] = stateless(self.model, functools.partial(self._forward, mode), self._scope)
         try:
             return self._compiled[mode](batch, ops.convert_to_tensor(step, "int32"), statistics)
         except Exception as error:
@@ -114,6 +117,9 @@ class Passes:
             names = [layer.name for layer in self.layers]
             message = "What reaches batch normalization inside of a compiled loop, as in an RNN cell, cannot be seen"
             raise ValueError(f"{message}. Received: model={self.model.name!r} with {names}") from error
+
+    def _scope(self, values):
+        return _Scope(values, {id(variable) for variable in self.model.variables}, self.hidden)
 
     def _draw_anew(self, step):
         for seed in self._seeds:
@@ -156,6 +162,20 @@ class Passes:
         if mode == "inference" and ((training and layer.trainable) or getattr(layer, "inference", "") == "batch"):
             self.by_batch.add(i)
         return {"batch": i in self.trained, "population": False}.get(mode, training)
+
+
+class _Scope(keras.StatelessScope):
+    """Notes whose moving statistics are assigned that are not among the `tracked` variables."""
+
+    def __init__(self, values, tracked, hidden):
+        super().__init__(values)
+        self._tracked, self._hidden = tracked, hidden
+
+    def add_update(self, update):
+        layer, _, name = update[0].path.rpartition("/")
+        if name in _STATISTICS and id(update[0]) not in self._tracked:
+            self._hidden.add(layer)
+        super().add_update(update)
 
 
 def _moments(layer, inputs, mask):

@@ -46,13 +46,15 @@ class Diagnosis:
         table: `pandas.DataFrame` with a row for each batch normalization layer, by its name (its path where names are
             not unique), in the order of the model:
 
-            - `values`: values per channel that a batch's statistics are made of; `effective`: how many independent
-              ones would make them as noisy as they are (NaN with fewer than eight batches);
+            - `values`: values per channel that a batch's statistics are made of; `effective`: the most
+              independent ones that would make them as noisy as they are (NaN with fewer than eight batches);
             - `frozen`: whether training uses the moving statistics; `by_batch`: whether inference uses the batch's;
-            - `mean_gap`, `variance_gap`: how far the moving statistics are from those of the data in training, root
-              mean square over channels, in standard deviations and as a share of the variance; `noise`: what the
-              batches alone leave of either; `steps`: training steps until both are at most 0.1 (`steps_to_settle`);
-            - `constant`, `below_epsilon`: shares of the channels without variance, and with one below epsilon;
+            - `mean_gap`, `variance_gap`: how far the moving statistics are from the batches' average in training or,
+              where these are nearer, from the population's statistics; root mean square over channels, in standard
+              deviations and as a share of the variance; `noise`: what the batches alone leave of either; `steps`:
+              training steps until both are at most 0.1 (`steps_to_settle`);
+            - `constant`, `hidden_by_epsilon`: shares of the channels without variance, and with one that epsilon
+              exceeds ten times;
             - `dropout_shift`: variance that reaches the layer with dropout over that without;
             - `peak`: largest magnitude; `not_finite`: number of NaN or infinite values.
         losses: `pandas.Series` of the loss on `x`: in `training` mode, with the `batch`'s statistics and without
@@ -78,8 +80,11 @@ class Diagnosis:
         """The causes that were found, worst first, as a list of strings."""
         return [finding.cause for finding in self.findings]
 
-    def figure(self):
+    def figure(self, caption=""):
         """Draw the losses, and how far each layer's moving statistics are from the data's.
+
+        Args:
+            caption: String that is added below the figure, such as seed and settings. Defaults to `""`.
 
         Returns:
             A `matplotlib` figure.
@@ -87,7 +92,8 @@ class Diagnosis:
         from bnkeras import plots
 
         title = "Nothing is wrong" if self.healthy else f"Worst: {self.findings[0].cause}"
-        return plots.examination(self.losses, self.table, caption=self._looked_at(), title=title)
+        caption = "; ".join(filter(None, [self._looked_at(), caption]))
+        return plots.examination(self.losses, self.table, caption=caption, title=title)
 
     def _looked_at(self):
         return f"{self.model!r}, {self.examples:,} examples in batches of {self.batch_size}"
