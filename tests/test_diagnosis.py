@@ -1,5 +1,7 @@
 """What `diagnose` finds in models with a known illness, and that it finds nothing in healthy ones."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -91,6 +93,14 @@ def test_small_batches(norm):
     assert "beta" in alone.sentence
     assert diagnose(model, x, batch_size=1).table["values"]["norm"] == 1
     assert "small batches" not in diagnose(model, x, batch_size=32).causes
+
+
+@pytest.mark.skipif("renorm" not in inspect.signature(layers.BatchNormalization).parameters, reason="not in this Keras")
+def test_renormalization_is_no_small_batch_and_has_no_estimate():
+    x, _ = table(64)
+    result = diagnose(mlp(renorm=True), x, batch_size=4)
+    assert result.causes == ["lagging averages"]
+    assert result.findings[0].call == ""
 
 
 def test_groups_count_as_batches():

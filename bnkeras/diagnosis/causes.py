@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from bnkeras.diagnosis.evidence import GAP, HIDES, costs, estimate_call, layer_of, named, off_rows, price_of, steps_done
+from bnkeras.diagnosis.evidence import (
+    GAP,
+    HIDES,
+    costs,
+    estimate_call,
+    layer_of,
+    named,
+    off_rows,
+    price_of,
+    renormalizes,
+    steps_done,
+)
 from bnkeras.diagnosis.report import Finding
 
 FEW_VALUES = 16  # standard error of the mean of as many: a quarter of a standard deviation
@@ -59,7 +70,8 @@ def small_batches(evidence):
     """Batches that leave a layer too few values per channel in training."""
     table = evidence.table
     values = table[["values", "effective"]].min(axis=1)
-    rows = table.assign(n=values)[(table.frozen == False) & (values < FEW_VALUES)].sort_values("n")  # noqa: E712
+    few = (table.frozen == False) & (values < FEW_VALUES) & ~renormalizes(evidence)  # noqa: E712
+    rows = table.assign(n=values)[few].sort_values("n")
     if rows.empty:
         return None
     n = rows.n.iloc[0]

@@ -74,9 +74,18 @@ def _in_inference(losses):
     return losses.get("inference, mixed", losses["inference"])
 
 
+def renormalizes(evidence):
+    """For each layer, whether it corrects the batch's statistics towards the moving ones, as an array."""
+    return np.array([getattr(layer, "renorm", False) for layer in evidence.layers], bool)
+
+
 def estimate_call(evidence):
-    """The call that takes the data's statistics."""
-    return f"estimate_population_statistics(model, x, batch_size={evidence.batch_size})"
+    """The call that takes the data's statistics; empty with a layer that renormalizes, for which it is refused."""
+    return (
+        ""
+        if renormalizes(evidence).any()
+        else f"estimate_population_statistics(model, x, batch_size={evidence.batch_size})"
+    )
 
 
 def off_rows(evidence, frozen):
