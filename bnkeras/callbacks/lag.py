@@ -62,8 +62,8 @@ class WarnOfLag(keras.callbacks.Callback):
         for finding in examined(*self._prepared).findings:
             if finding.cause == "lagging averages":
                 self.warned = True
-                message = f"After epoch {epoch + 1}: {finding.sentence} Cure: {finding.cure}: `{finding.call}`"
-                warnings.warn(message, stacklevel=2)
+                call = f": `{finding.call}`" if finding.call else ""
+                warnings.warn(f"After epoch {epoch + 1}: {finding.sentence} Cure: {finding.cure}{call}", stacklevel=2)
 
     def _prepare(self):
         self._prepared, self._flags = prepared(self.model, **self._data), _flags(self.model)

@@ -81,11 +81,8 @@ def renormalizes(evidence):
 
 def estimate_call(evidence):
     """The call that takes the data's statistics; empty with a layer that renormalizes, for which it is refused."""
-    return (
-        ""
-        if renormalizes(evidence).any()
-        else f"estimate_population_statistics(model, x, batch_size={evidence.batch_size})"
-    )
+    call = f"estimate_population_statistics(model, x, batch_size={evidence.batch_size})"
+    return "" if renormalizes(evidence).any() else call
 
 
 def off_rows(evidence, frozen):
