@@ -17,7 +17,7 @@ from bnkeras.diagnosis.evidence import (
 from bnkeras.diagnosis.report import Finding
 
 FEW_VALUES = 16  # standard error of the mean of as many: a quarter of a standard deviation
-CONSTANT_SHARE, EPSILON_SHARE = 0.05, 0.1  # of channels
+CONSTANT_SHARE, EPSILON_SHARE = 0.05, 0.25  # of channels
 SHIFT = 1.1  # of the variance by dropout
 
 
@@ -112,14 +112,14 @@ def epsilon_too_large(evidence):
         return None
     layer, share = layer_of(evidence, rows.index[0]), rows.hidden_by_epsilon.iloc[0]
     variances = evidence.data[evidence.layers.index(layer)][1]
-    smallest = np.median(variances[variances > 0])
+    typical = np.median(variances[(variances > 0) & (HIDES * variances < layer.epsilon)])
     sentence = (
         f"epsilon={layer.epsilon:g} is more than {HIDES} times the variance of {100 * share:.0f} % of the channels "
-        f"that reach {rows.index[0]!r} (median of all: {smallest:.2g}): their output has less than a third of unit "
+        f"that reach {rows.index[0]!r} (their median: {typical:.2g}): their output has less than a third of unit "
         f"deviation. Layers concerned: {named(rows.index)}."
     )
     cure = "a smaller epsilon, or inputs and weights of a larger scale"
-    call = f"BatchNormalization(epsilon={10.0 ** np.floor(np.log10(smallest) - 2):.0e})"
+    call = f"BatchNormalization(epsilon={10.0 ** np.floor(np.log10(typical) - 2):.0e})"
     return Finding("epsilon too large", "medium", sentence, cure, call, tuple(rows.index), share / EPSILON_SHARE)
 
 
