@@ -3,7 +3,8 @@
     python benchmarks/diagnosis.py [--json FILE] [--models NAME ...] [--threads N]
 
 Each model is looked at twice, in a process of its own: as it was built, when its moving statistics are 0 and 1 and
-have nothing to do with the data, and "healthy", with the population's statistics, when nothing is to be found. The
+have nothing to do with the data, without labels, since a network that has learned nothing has no loss to lose; and
+"healthy", with the population's statistics and with labels, when nothing is to be found. The
 images are random patches of colour with noise. The time includes that of compiling the passes; the memory is what the
 peak of the process rises by.
 """
@@ -55,7 +56,7 @@ def examine(name):
         if state == "healthy":
             estimate_population_statistics(model, x, batch_size=BATCH_SIZE, progress=False)
         start = time.perf_counter()
-        diagnosis = diagnose(model, x, y, batch_size=BATCH_SIZE)
+        diagnosis = diagnose(model, x, y if state == "healthy" else None, batch_size=BATCH_SIZE)
         seconds[state] = time.perf_counter() - start
         found[state] = [
             {"cause": one.cause, "severity": one.severity, "says": one.sentence} for one in diagnosis.findings

@@ -30,7 +30,7 @@ def lagging_averages(evidence):
     momentum = layer_of(evidence, rows.index[0]).momentum
     sentence = (
         f"The moving statistics of {named(rows.index)} are not those of the data; at worst the mean is off by "
-        f"{worst.mean_gap:.2g} standard deviations and the variance by {100 * worst.variance_gap:.3g} %. "
+        f"{worst.mean_gap:.2g} standard deviations and the variance by {_share(worst.variance_gap)}. "
         f"{_steps(evidence, worst, momentum)}{price_of(evidence)}"
     )
     cure = "take the data's statistics, after training or with the callback PopulationStatistics; or a smaller momentum"
@@ -38,6 +38,10 @@ def lagging_averages(evidence):
     return Finding(
         "lagging averages", severity, sentence, cure, estimate_call(evidence), tuple(rows.index), worst.gap / GAP
     )
+
+
+def _share(gap):
+    return f"{100 * gap:.3g} %" if gap < 10 else f"{gap:.3g} times its value"
 
 
 def _steps(evidence, worst, momentum):
