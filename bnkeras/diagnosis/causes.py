@@ -29,8 +29,8 @@ def lagging_averages(evidence):
     worst = rows.iloc[0]
     momentum = layer_of(evidence, rows.index[0]).momentum
     sentence = (
-        f"The moving statistics of {named(rows.index)} are not those of the data; at worst the mean is off by "
-        f"{worst.mean_gap:.2g} standard deviations and the variance by {_share(worst.variance_gap)}. "
+        f"The moving statistics of {named(rows.index)} are not those of the data; in {rows.index[0]!r} the mean is off "
+        f"by {worst.mean_gap:.2g} standard deviations and the variance by {_share(worst.variance_gap)}. "
         f"{_steps(evidence, worst, momentum)}{price_of(evidence)}"
     )
     cure = "take the data's statistics, after training or with the callback PopulationStatistics; or a smaller momentum"
