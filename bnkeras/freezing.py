@@ -106,8 +106,9 @@ def unfreeze(model, what="both", layers=None):
 
 
 def _chosen(model, what, layers):
-    unbuilt = [layer.name for layer in (*batch_norms(model), model) if not layer.built]
-    if unbuilt:
+    unbuilt = [layer.name for layer in batch_norms(model) if not layer.built]
+    if unbuilt or not model.built:
+        unbuilt = unbuilt or [model.name]
         raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
     known = batch_norms(model, required=True)
     if what not in WHAT:
