@@ -92,6 +92,55 @@ def test_optimized_variables():
         assert [id(variable) for variable in known] == [id(variable) for variable in model.trainable_variables]
 
 
+@guards("global_state's current_call_ctx")
+def test_outermost_layer():
+    seen = []
+
+    class Looking(keras.layers.Layer):
+        def call(self, x):
+            seen.append(keras_internals.outermost_layer())
+            return x
+
+    looking = Looking()
+    inner = keras.Sequential([keras.Input((3,)), looking])
+    model = keras.Sequential([keras.Input((3,)), inner])
+    seen.clear()
+    model.predict(np.ones((2, 3)), verbose=0)
+    assert all(one is model for one in seen)
+    looking(np.ones((2, 3)))
+    assert seen[-1] is looking
+    assert keras_internals.outermost_layer() is None
+
+
+@guards("the name of a class in keras.src.saving.saving_lib and file_editor")
+def test_in_weight_files(tmp_path, capsys):
+    answers = []
+
+    class Asked(type(keras.layers.Layer)):
+        @property
+        def __name__(cls):
+            answers.append(keras_internals.in_weight_files())
+            return "Asking"
+
+    class Asking(keras.layers.Layer, metaclass=Asked):
+        pass
+
+    model = keras.Sequential([keras.Input((3,)), Asking(), keras.layers.Dense(2)])
+    path = tmp_path / "all.weights.h5"
+    for use in (
+        model.save_weights,
+        model.load_weights,
+        lambda path: keras.saving.KerasFileEditor(str(path)).compare(model),
+    ):
+        answers.clear()
+        use(path)
+        assert any(answers)
+    answers.clear()
+    repr(model.layers[0]), keras.saving.serialize_keras_object(model.layers[0]), model.summary()
+    assert answers
+    assert not any(answers)
+
+
 @guards("control_flow_util.GraphOrParentsInXlaContext")
 def test_in_xla():
     assert keras_internals.in_xla() is False
@@ -135,6 +184,7 @@ def test_private_names_stand_in_one_file():
             "_flatten_layers",
             "_initial_epoch",
             "_trainable_variables",
+            "keras.src.backend.common.global_state",
             "tensorflow.python.ops.control_flow_util",
         ]
     }
