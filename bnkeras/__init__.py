@@ -11,6 +11,11 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "ActivationStats": "callbacks",
     "PercentileLogger": "callbacks",
+    "PopulationStatistics": "callbacks",
+    "WarnOfLag": "callbacks",
+    "diagnose": "diagnosis",
+    "freeze": "freezing",
+    "unfreeze": "freezing",
     "BatchNormLayer": "layers",
     "WSConv1D": "layers",
     "WSConv2D": "layers",

@@ -28,6 +28,16 @@ def resumed_epoch(model):
     return model._initial_epoch
 
 
+def optimized_variables(model):
+    """Return the variables that the optimizer of a model was built for, or `None` where it has not been.
+
+    Its public list has the optimizer's own variables instead.
+    """
+    optimizer = model.optimizer if model.compiled else None
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(optimizer._trainable_variables) if getattr(optimizer, "built", False) else None
+
+
 def outermost_layer():
     """Return the layer or model whose call is under way in this thread, of several the outermost; `None` without one.
 

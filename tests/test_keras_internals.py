@@ -80,6 +80,18 @@ def test_resumed_epoch(tmp_path):
     assert keras_internals.resumed_epoch(resumed) == 2
 
 
+@guards("Optimizer._trainable_variables")
+def test_optimized_variables():
+    model = nested()
+    assert keras_internals.optimized_variables(model) is None
+    for optimizer in (keras.optimizers.SGD(0.1), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))):
+        model.compile(optimizer, "mse")
+        assert keras_internals.optimized_variables(model) is None
+        optimizer.build(model.trainable_variables)
+        known = keras_internals.optimized_variables(model)
+        assert [id(variable) for variable in known] == [id(variable) for variable in model.trainable_variables]
+
+
 @guards("global_state's current_call_ctx")
 def test_outermost_layer():
     seen = []
@@ -171,6 +183,7 @@ def test_private_names_stand_in_one_file():
         "keras_internals.py": [
             "_flatten_layers",
             "_initial_epoch",
+            "_trainable_variables",
             "keras.src.backend.common.global_state",
             "tensorflow.python.ops.control_flow_util",
         ]
