@@ -2,6 +2,7 @@
 
 from bnkeras.models.mlp import mlp
 from bnkeras.models.renewed import renewed
+from bnkeras.models.schilling import schilling_cnn, schilling_mlp
 from bnkeras.models.tang_fong import tang_fong
 
-__all__ = ["mlp", "renewed", "tang_fong"]
+__all__ = ["mlp", "renewed", "schilling_cnn", "schilling_mlp", "tang_fong"]
