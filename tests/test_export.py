@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from helpers import noise, value_of
 
-from bnkeras import BatchNormLayer, WSConv1D, WSConv2D, WSDense
+from bnkeras import BatchNormLayer, WSConv1D, WSConv2D, WSDense, batch_statistics, training
+
+pytestmark = pytest.mark.filterwarnings("ignore:(?s).*tf.lite.Interpreter is deprecated:UserWarning")
 
 layers = keras.layers
 BATCH_NORMS = {
@@ -47,26 +49,28 @@ def standardized(name):
         "WSConv1D": [keras.Input((9, 4)), WSConv1D(6, 3, padding="causal"), layers.Flatten(), layers.Dense(3)],
         "WSConv2D": [
             keras.Input((8, 8, 4)),
-            WSConv2D(8, 3, strides=2, padding="same", groups=2, use_bias=False),
+            WSConv2D(8, 3, strides=2, padding="same", use_bias=False, groups=1 + (name == "WSConv2D in groups")),
             BatchNormLayer(),
             layers.Flatten(),
             layers.Dense(3),
         ],
-    }[name]
+    }[name.removesuffix(" in groups")]
 
 
 def masked(name):
+    inference = name.removeprefix("masked, ")
     return [
         keras.Input((5, 3)),
         layers.Masking(),
-        BatchNormLayer(inference=name.removeprefix("masked, ")),
-        layers.LSTM(3),
+        BatchNormLayer(inference=inference),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(3),
     ]
 
 
 MODELS = {
     **dict.fromkeys(BATCH_NORMS, images),
-    **dict.fromkeys(("WSDense", "WSConv1D", "WSConv2D"), standardized),
+    **dict.fromkeys(("WSDense", "WSConv1D", "WSConv2D", "WSConv2D in groups"), standardized),
     **dict.fromkeys(("masked, population", "masked, batch"), masked),
 }
 
@@ -87,11 +91,12 @@ def assert_same(answers, expected, tolerance=1e-5):
     np.testing.assert_allclose(answers, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
-def saved_model(model, path):
+def saved_model(model, path, **options):
     import tensorflow as tf
 
-    model.export(path, verbose=False)
-    return tf.saved_model.load(path).serve
+    model.export(path, verbose=False, **options)
+    loaded = tf.saved_model.load(path)
+    return lambda x: loaded.serve(x)
 
 
 def tflite(model, path, **options):
@@ -126,7 +131,15 @@ def onnx(model, path):
 @pytest.mark.parametrize("name", MODELS)
 def test_saved_model(name, tmp_path):
     model, x, expected = made(name)
-    serve = saved_model(model, str(tmp_path / "model"))
+    if name == "groups of the batch" and keras.config.backend() == "jax":
+        with pytest.raises(ValueError, match=r"input_signature.*group_size=4"):
+            saved_model(model, str(tmp_path / "of any size"))
+        fixed = saved_model(model, str(tmp_path / "fixed"), input_signature=[keras.InputSpec(x.shape, dtype="float32")])
+        assert_same(value_of(fixed(x)), expected)
+        multiples = {"polymorphic_shapes": ["(4*groups, 16, 16, 3)"]}
+        serve = saved_model(model, str(tmp_path / "model"), jax2tf_kwargs=multiples)
+    else:
+        serve = saved_model(model, str(tmp_path / "model"))
     assert_same(value_of(serve(x)), expected)
     assert_same(value_of(serve(x[:4])), value_of(model(x[:4])))
 
@@ -140,7 +153,10 @@ def test_tflite(name, tmp_path):
     assert_same(infer(x[:4]), value_of(model(x[:4])))
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Warnings of the converters.
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+# Nor do Keras's own convolutions in groups convert.
+@pytest.mark.parametrize("name", [name for name in MODELS if "in groups" not in name])
 def test_onnx(name, tmp_path):
     model, x, expected = made(name)
     infer = onnx(model, str(tmp_path / "model.onnx"))
@@ -157,3 +173,88 @@ def test_files_of_keras(name, tmp_path):
     other = keras.Sequential(MODELS[name](name))
     other.load_weights(tmp_path / "model.weights.h5")
     np.testing.assert_array_equal(value_of(other(x)), expected)
+
+
+def quantized(name):
+    """A model as `made`, in int8 where Keras can, and the warnings of Keras about what it cannot."""
+    model, x, expected = made(name)
+    with pytest.warns(UserWarning, match="quantize") as warned:
+        model.quantize("int8")
+    return model, x, expected, " ".join(str(warning.message) for warning in warned)
+
+
+@pytest.mark.parametrize("name", [*BATCH_NORMS, "WSDense", "WSConv1D", "WSConv2D"])
+def test_int8(name, tmp_path):
+    model, x, expected, warnings = quantized(name)
+    assert any(layer.dtype_policy.name == "int8_from_float32" for layer in model.layers)
+    for layer in model.layers:
+        if isinstance(layer, (BatchNormLayer, WSDense, WSConv1D, WSConv2D)):
+            assert layer.dtype_policy.name == "float32"
+        if isinstance(layer, (WSDense, WSConv1D, WSConv2D)):
+            assert f"{layer.name!r} cannot be quantized" in warnings
+    answers = value_of(model(x))
+    assert_same(answers, expected, tolerance=0.05)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(value_of(keras.saving.load_model(tmp_path / "model.keras")(x)), answers)
+    assert_same(saved_model(model, str(tmp_path / "model"))(x), answers)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["population", "batch", "WSDense", "WSConv2D"])
+def test_int8_of_tflite(name, tmp_path):
+    import tensorflow as tf
+
+    model, x, expected = made(name)
+    infer = tflite(model, str(tmp_path / "model.tflite"), optimizations=[tf.lite.Optimize.DEFAULT])
+    assert_same(infer(x), expected, tolerance=0.05)
+
+
+def test_training_a_model_quantized_since_is_refused():
+    model, x, _ = made("WSDense")
+    model.compile("sgd", "mse")
+    training.fit(model, x, x[:, :3], verbose=0)
+    with pytest.warns(UserWarning, match="quantize"):
+        model.quantize("int8")
+    with pytest.raises(ValueError, match="compile"):
+        training.fit(model, x, x[:, :3], verbose=0)
+
+
+@pytest.mark.parametrize("norm", [BatchNormLayer, layers.BatchNormalization])
+def test_batch_statistics_are_not_exported(norm, tmp_path):
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([keras.Input((4,)), norm()])
+    model = keras.Sequential([keras.Input((4,)), inner, layers.Dense(2)])
+    x = 5 + noise(8, 4)
+    expected = model.predict(x, verbose=0)
+    with batch_statistics(model):
+        assert np.abs(model.predict(x, verbose=0) - expected).max() > 1
+        for part in (model, inner):
+            with pytest.raises(ValueError, match='inference="batch"'):
+                part.export(str(tmp_path / "inside"))
+    assert_same(value_of(saved_model(model, str(tmp_path / "after"))(x)), expected)
+
+
+def test_groups_that_do_not_divide_the_batch_fail_in_use(tmp_path):
+    model, x, _ = made("groups of the batch")
+    if keras.config.backend() == "jax":
+        with pytest.raises(ValueError, match="group_size=4"):
+            saved_model(model, str(tmp_path / "model"), input_signature=[keras.InputSpec((6, *x.shape[1:]))])
+        return
+    with pytest.raises(Exception, match="group_size=4"):
+        saved_model(model, str(tmp_path / "model"))(x[:6])
+    with pytest.raises((RuntimeError, ValueError)):
+        tflite(model, str(tmp_path / "model.tflite"))(x[:6])
+
+
+def test_masked_training_with_a_smaller_last_batch():
+    model, _, _ = made("masked, population")
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = 2 + noise(7, 5, 3)
+    x[:, 3:] = 0
+    by_hand = [value_of(w) for w in model.layers[1].weights[2:]]
+    for batch in (x[:4, :3], x[4:, :3]):
+        by_hand[0] = 0.99 * by_hand[0] + 0.01 * batch.mean((0, 1))
+        by_hand[1] = 0.99 * by_hand[1] + 0.01 * batch.var((0, 1))
+    model.fit(x, np.zeros((7, 3)), batch_size=4, shuffle=False, verbose=0)
+    for weight, value in zip(model.layers[1].weights[2:], by_hand, strict=True):
+        np.testing.assert_allclose(value_of(weight), value, rtol=1e-5, atol=1e-6)
