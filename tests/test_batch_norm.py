@@ -318,6 +318,8 @@ def test_batch_of_one_warns():
         ({"group_size": 2, "synchronized": True}, "synchronized=True, group_size=2"),
         ({"group_size": 2, "renorm": True}, "renorm=True, group_size=2"),
         ({"renorm": True, "renorm_clipping": 3}, "renorm_clipping=3"),
+        ({"renorm": True, "renorm_clipping": {"rmax": "2"}}, "renorm_clipping={'rmax': '2'}"),
+        ({"renorm": True, "renorm_clipping": {"dmax": float("nan")}}, "renorm_clipping={'dmax': nan}"),
         ({"renorm": True, "renorm_momentum": 1.5}, "renorm_momentum=1.5"),
     ],
 )

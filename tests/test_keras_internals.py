@@ -100,6 +100,35 @@ def test_outermost_layer():
     assert keras_internals.outermost_layer() is None
 
 
+@guards("the name of a class in keras.src.saving.saving_lib and file_editor")
+def test_in_weight_files(tmp_path, capsys):
+    answers = []
+
+    class Asked(type(keras.layers.Layer)):
+        @property
+        def __name__(cls):
+            answers.append(keras_internals.in_weight_files())
+            return "Asking"
+
+    class Asking(keras.layers.Layer, metaclass=Asked):
+        pass
+
+    model = keras.Sequential([keras.Input((3,)), Asking(), keras.layers.Dense(2)])
+    path = tmp_path / "all.weights.h5"
+    for use in (
+        model.save_weights,
+        model.load_weights,
+        lambda path: keras.saving.KerasFileEditor(str(path)).compare(model),
+    ):
+        answers.clear()
+        use(path)
+        assert any(answers)
+    answers.clear()
+    repr(model.layers[0]), keras.saving.serialize_keras_object(model.layers[0]), model.summary()
+    assert answers
+    assert not any(answers)
+
+
 @guards("control_flow_util.GraphOrParentsInXlaContext")
 def test_in_xla():
     assert keras_internals.in_xla() is False

@@ -217,7 +217,7 @@ def test_bad_models():
     # Releases of Keras without the argument refuse it themselves.
     with pytest.raises(ValueError, match="renorm"):
         estimate_population_statistics(single(layers.BatchNormalization, (5,), renorm=True), X)
-    with pytest.raises(ValueError, match=r"`layers`.*layers=\[<BatchNormalization"):
+    with pytest.raises(ValueError, match=r"`layers`.*layers=\[<BatchNormLayer"):
         estimate_population_statistics(single(shape=(5,)), X, layers=[BatchNormLayer()])
 
 

@@ -178,6 +178,31 @@ def test_layers_in_a_loop_over_time_are_told(norm):
     np.testing.assert_allclose(model.predict(sequences, verbose=0).mean(0), 0, atol=1e-5)
 
 
+class WithUnused(keras.Model):
+    """A model with a layer that it builds and never calls."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.used, self.unused = norm(name="used"), norm(name="unused")
+        self.unused.build((None, 3))
+
+    def call(self, x, training=False):
+        return self.used(x, training=training)
+
+
+@NORMS
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_layer_that_is_never_called_is_told(norm, sequential):
+    model = WithUnused(norm)
+    with pytest.raises(ValueError, match="'unused'"):
+        estimate_population_statistics(model, X, sequential=sequential)
+    np.testing.assert_array_equal(moving(model.used), [np.zeros(3), np.ones(3)])
+    estimate_population_statistics(model, X, sequential=sequential, layers=[model.used])
+    np.testing.assert_allclose(moving(model.used), [X.mean(0), X.var(0)], rtol=1e-5)
+    with batch_statistics(model):
+        np.testing.assert_allclose(model.predict(X, verbose=0).mean(0), 0, atol=1e-5)
+
+
 def test_a_later_batch_of_another_shape_is_told():
     model = keras.Sequential([keras.Input((3,)), BatchNormLayer()])
     with pytest.raises(ValueError, match=r"`x`.*\(30, 2\)"):

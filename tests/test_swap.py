@@ -82,6 +82,24 @@ def test_there_and_back():
             np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_files_of_weights_pass_between_a_model_and_its_copy(tmp_path):
+    def own_state(model):
+        return [weight for layer in model.layers for weight in layer.get_weights()]
+
+    model = network()
+    ours = bnkeras.swap(model)
+    model.save_weights(tmp_path / "keras.weights.h5")
+    expected = own_state(model)
+    ours.fit(X, Y, verbose=0)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    ours_then = own_state(ours)
+    ours.load_weights(tmp_path / "keras.weights.h5")
+    model.load_weights(tmp_path / "ours.weights.h5")
+    for found, wanted in ((own_state(ours), expected), (own_state(model), ours_then)):
+        for weight, value in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(weight, value)
+
+
 @pytest.mark.slow
 def test_an_application_of_keras():
     keras.utils.set_random_seed(0)
@@ -91,6 +109,42 @@ def test_an_application_of_keras():
     ours = bnkeras.swap(model)
     assert kinds(ours) == {BatchNormLayer}
     np.testing.assert_allclose(ours.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-6)
+
+
+def doubled(x):
+    return 2 * x
+
+
+def own_metric(y, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_pred), axis=-1)
+
+
+def test_functions_of_a_scope_around():
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dense(3, activation=doubled)])
+    model.compile("sgd", own_loss, metrics=[own_metric])
+    with keras.saving.custom_object_scope({"doubled": doubled, "own_metric": own_metric}):
+        ours = bnkeras.swap(model)
+    for one in (model, ours):
+        one.optimizer.learning_rate = 0.0
+    np.testing.assert_allclose(*(list(one.evaluate(X, Y, verbose=0)) for one in (model, ours)), rtol=1e-5)
+    with pytest.raises(TypeError, match=r"doubled|own_metric"):
+        bnkeras.swap(model)
+
+
+class OwnCompile(keras.Sequential):
+    def compile(self, optimizer):
+        super().compile(optimizer, "mse")
+
+
+@pytest.mark.filterwarnings("ignore:`compile..` was not called:UserWarning")
+def test_a_model_with_its_own_compile_is_compiled_again():
+    model = OwnCompile([keras.Input((4,)), layers.BatchNormalization()])
+    model.compile("sgd")
+    model.fit(X, X, verbose=0)
+    ours = bnkeras.swap(model)
+    np.testing.assert_allclose(ours.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+    ours.compile("sgd")
+    ours.fit(X, X, verbose=0)
 
 
 class Hidden(keras.Model):

@@ -26,6 +26,8 @@ def check(renorm, clipping, momentum):
     if not isinstance(limits, dict) or set(limits) - set(_LIMITS):
         raise ValueError(f"`renorm_clipping` must be a dict with keys of {_LIMITS}. Received invalid keys: {received}")
     rmax, rmin, dmax = map(limits.get, _LIMITS)
+    if not all(limit is None or (isinstance(limit, numbers.Real) and limit == limit) for limit in (rmax, rmin, dmax)):
+        raise ValueError(f"The limits of `renorm_clipping` must be numbers. Received: {received}")
     if None not in (rmax, rmin) and rmax < rmin:
         raise ValueError(f"In `renorm_clipping`, rmax should be at least rmin. Received: {received}")
     if dmax is not None and dmax < 0:

@@ -19,7 +19,9 @@ def swap(model, to="bnkeras"):
 
     The copy computes the same. It has the model's weights, names, `trainable` flags and random states, and where the
     model is compiled, its loss, metrics and optimizer with all that it has gathered. Layers are found in nested models,
-    in wrappers, and in layers of your own that give them in `get_config`; shared ones stay shared.
+    in wrappers, and in layers of your own that give them in `get_config`; shared ones stay shared. Metrics and
+    activations of your own have to be registered with Keras or stand in a `keras.saving.custom_object_scope`; a model
+    with a `compile` of its own, which Keras warns of, has to be compiled again.
 
     Args:
         model: A built `keras.Model`: functional, sequential, or subclassed with a `get_config`.
@@ -49,10 +51,9 @@ def swap(model, to="bnkeras"):
     if not _of_other_kind(model, to):
         kind = f"{_other(to).__module__}.{_other(to).__qualname__}"
         raise ValueError(f"`model` must have a layer of the class {kind}. Received: model={model.name!r}, without one")
+    config = _swapped(keras.saving.serialize_keras_object(model), to)
     # A model in memory is as safe as the code that made it, lambdas included.
-    with keras.saving.custom_object_scope(_own_objects(model)):
-        config = _swapped(keras.saving.serialize_keras_object(model), to)
-        copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
+    copy = keras.saving.deserialize_keras_object(config, _own_objects(model), safe_mode=False)
     left = _of_other_kind(copy, to)
     if left:
         raise ValueError(
@@ -110,10 +111,9 @@ def _copy_state(model, copy):
     sources, targets = (
         [v for v in one.variables if not any(v is metric for metric in one.metrics_variables)] for one in (model, copy)
     )
-    optimizers = model.optimizer, copy.optimizer
-    if model.compiled and model.optimizer is not None and model.optimizer.built:
+    if getattr(copy, "optimizer", None) is not None and model.optimizer.built:
         if not copy.optimizer.built:
             copy.optimizer.build(copy.trainable_variables)
-        sources, targets = ([*own, *opt.variables] for own, opt in zip((sources, targets), optimizers, strict=True))
+        sources, targets = [*sources, *model.optimizer.variables], [*targets, *copy.optimizer.variables]
     for source, target in zip(sources, targets, strict=True):
         target.assign(source)

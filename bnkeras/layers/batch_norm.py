@@ -1,18 +1,13 @@
 """Batch normalization, a drop-in for `keras.layers.BatchNormalization`."""
 
-import math
-import numbers
-import warnings
-
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.arguments import check_integers
-from bnkeras.layers import _fused, _renorm, accumulation
+from bnkeras.layers import _checks, _fused, _renorm, accumulation
 from bnkeras.layers._groups import normalize_groups
+from bnkeras.layers._names import NamedInFiles
 from bnkeras.layers.moments import moments
 
-_INFERENCE = ("population", "batch")
 _PLAIN_ARGUMENTS = (
     *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
     *("synchronized", "group_size", "inference", "accumulation_steps"),
@@ -25,7 +20,7 @@ _SERIALIZED_ARGUMENTS = {
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
-class BatchNormLayer(keras.layers.Layer):
+class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
     """Normalizes each channel by the mean and variance of the batch.
 
     In training, with `mean` and the biased `variance` taken per channel over the batch and its positions:
@@ -35,9 +30,23 @@ class BatchNormLayer(keras.layers.Layer):
         moving_variance <- momentum * moving_variance + (1 - momentum) * variance
 
     In inference, and in training while `layer.trainable` is `False`, `moving_mean` and `moving_variance` stand in for
-    the batch's own and stay as they are. Arguments, defaults, weights and their order are those of
-    `keras.layers.BatchNormalization`, so that either layer takes the other's `get_weights()` and this one the other's
-    configuration. Statistics are computed in float32 at least, whatever the inputs are.
+    the batch's own and stay as they are.
+
+    With `renorm=True` (batch renormalization), training normalizes by running statistics, as far as the limits of
+    `renorm_clipping` let it, and so depends less on the batch. No gradient flows through r and d:
+
+        sigma = sqrt(variance + epsilon), running = max(renorm_stddev, sqrt(epsilon))
+        r = clip(sigma / running, rmin, rmax)
+        d = clip((mean - renorm_mean) / running, -dmax, dmax)
+        y = gamma * ((x - mean) / sigma * r + d) + beta
+        renorm_mean     <- renorm_momentum * renorm_mean   + (1 - renorm_momentum) * mean
+        renorm_stddev   <- renorm_momentum * renorm_stddev + (1 - renorm_momentum) * sigma
+        moving_stddev   <- momentum * moving_stddev + (1 - momentum) * sigma
+        moving_variance <- max(moving_stddev^2 - epsilon, 0)
+
+    Arguments, defaults, weights and their order are those of `keras.layers.BatchNormalization` in Keras 3.15, so that
+    either layer takes the other's `get_weights()` and files of weights, and this one the other's configuration.
+    Statistics are computed in float32 at least, whatever the inputs are.
 
     Args:
         axis: Integer, the channel axis: -1 for channels last, 1 for channels first. Defaults to `-1`.
@@ -53,19 +62,19 @@ class BatchNormLayer(keras.layers.Layer):
         gamma_regularizer: Optional regularizer of `gamma`. Defaults to `None`.
         beta_constraint: Optional constraint on `beta`. Defaults to `None`.
         gamma_constraint: Optional constraint on `gamma`. Defaults to `None`.
-        renorm: Boolean, whether training normalizes as batch renormalization does: by running statistics, to within
-            the limits of `renorm_clipping`. Adds the weights `moving_stddev`, `renorm_mean` and `renorm_stddev`.
-            Defaults to `False`.
-        renorm_clipping: Optional dict of the limits `"rmax"`, `"rmin"` and `"dmax"` for `r = sigma / renorm_stddev`,
-            from `rmin` to `rmax`, and `d = (mean - renorm_mean) / renorm_stddev`, from `-dmax` to `dmax`, where
-            `sigma = sqrt(variance + epsilon)`. Defaults to `None`, no limits.
+        renorm: Boolean, whether training renormalizes. Adds the weights `moving_stddev`, `renorm_mean` and
+            `renorm_stddev`, of which inference uses none. Defaults to `False`.
+        renorm_clipping: Optional dict of the limits `"rmax"`, `"rmin"` and `"dmax"`, floats; one that is missing is no
+            limit. `{"rmax": 1.0, "rmin": 1.0, "dmax": 0.0}` normalizes as without renorm. Defaults to `None`, no
+            limits.
         renorm_momentum: Float in [0, 1], as `momentum` for `renorm_mean` and `renorm_stddev`. Defaults to `0.99`.
         synchronized: Boolean, whether statistics span all replicas of a `tf.distribute` strategy; without it each
             replica normalizes by its own, and the moving statistics average over replicas. On JAX, where one program
             sees the whole batch, they always span it. Defaults to `False`.
         group_size: Optional integer n (ghost batches): wherever the batch's own statistics are used, each n
             consecutive examples are normalized by theirs, and the moving statistics take the mean over groups of
-            both. The batch must be a multiple of n. Defaults to `None`, the whole batch.
+            both. The batch must be a multiple of n. Excludes `synchronized` and `renorm`. Defaults to `None`, the
+            whole batch.
         inference: `"population"`: inference uses the moving statistics; `"batch"`: it uses the batch's own, and
             leaves the moving ones alone. Read when a function is traced: after a change, compile again. Defaults to
             `"population"`.
@@ -103,6 +112,8 @@ class BatchNormLayer(keras.layers.Layer):
         - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
 
+    # Files of weights pass between the two.
+    name_in_files = keras.layers.BatchNormalization.__name__
     # Inside of `batch_statistics`; `inference` would be saved with the layer.
     _own_statistics = False
 
@@ -131,12 +142,10 @@ class BatchNormLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(axis, numbers.Integral):
-            raise ValueError(f"`axis` must be an integer. Received: axis={axis!r}")
+        _checks.check_numbers(axis, momentum, epsilon)
+        _checks.check_modes(synchronized, renorm, group_size, inference, accumulation_steps)
+        _renorm.check(renorm, renorm_clipping, renorm_momentum)
         self.axis = int(axis)
-        for name, value in (("momentum", momentum), ("epsilon", epsilon)):
-            if not isinstance(value, numbers.Real):
-                raise ValueError(f"`{name}` must be a number. Received: {name}={value!r}")
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self.center = center
@@ -149,7 +158,6 @@ class BatchNormLayer(keras.layers.Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        _renorm.check(renorm, renorm_clipping, renorm_momentum)
         self.renorm = renorm
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
@@ -159,24 +167,6 @@ class BatchNormLayer(keras.layers.Layer):
         self.accumulation_steps = accumulation_steps
         self.supports_masking = True
         self.gamma = self.beta = self.moving_mean = self.moving_variance = None
-        self._check_arguments()
-
-    def _check_arguments(self):
-        check_integers(1, optional=True, group_size=self.group_size, accumulation_steps=self.accumulation_steps)
-        checks = {
-            "momentum": (0 <= self.momentum <= 1, "a number in [0, 1]"),
-            "epsilon": (0 <= self.epsilon < math.inf, "a number of at least 0"),
-            "inference": (self.inference in _INFERENCE, f"one of {_INFERENCE}"),
-        }
-        for name, (holds, expected) in checks.items():
-            if not holds:
-                raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}")
-        for name in ("synchronized", "renorm"):
-            if getattr(self, name) and self.group_size is not None:
-                received = f"{name}={getattr(self, name)}, group_size={self.group_size}"
-                raise ValueError(f"`{name}` and `group_size` exclude each other. Received: {received}")
-        if self.synchronized and keras.config.backend() == "torch":
-            raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: backend='torch'")
 
     def build(self, input_shape):
         """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, and those of renorm, of shape `(channels,)`."""
@@ -221,7 +211,7 @@ class BatchNormLayer(keras.layers.Layer):
     def call(self, inputs, training=None, mask=None):
         """Normalize `inputs`; in training, update the moving statistics as well."""
         if mask is not None:
-            _check_mask(tuple(mask.shape), tuple(inputs.shape))
+            _checks.check_mask(tuple(mask.shape), tuple(inputs.shape))
         x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
         if training and self.trainable:
             normalize = self._renormalize if self.renorm else self._normalize_by_batch
@@ -247,7 +237,7 @@ class BatchNormLayer(keras.layers.Layer):
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
-        self._warn_of_single_values(x)
+        _checks.warn_of_single_values(self, tuple(x.shape))
         if mask is None and not self.synchronized and self.group_size is None:
             fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
             if fused is not None:
@@ -269,18 +259,6 @@ class BatchNormLayer(keras.layers.Layer):
         gamma, beta = _renorm.transformed(self, mean, variance)
         y = ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
         return y, mean, variance
-
-    def _warn_of_single_values(self, x):
-        shape = list(x.shape)
-        shape[0] = self.group_size or shape[0]
-        del shape[self.axis]
-        if None not in shape and math.prod(shape) == 1:
-            warnings.warn(
-                f"{self.name!r} takes its statistics from one value per channel (inputs of shape {tuple(x.shape)}): "
-                "the value is its own mean, its variance is 0, and the output is `beta` whatever the input. "
-                "Use batches of two or more.",
-                stacklevel=2,
-            )
 
     def _update(self, mean, variance, x, mask):
         """Move the statistics towards those of a batch `x`, or of the batch that it is the last part of."""
@@ -304,18 +282,6 @@ class BatchNormLayer(keras.layers.Layer):
         for module, names in _SERIALIZED_ARGUMENTS.items():
             config |= {name: module.serialize(getattr(self, name)) for name in names}
         return super().get_config() | config
-
-
-# Keras names layers, and their parts of files of weights, by the class: files pass between its layer and this one.
-BatchNormLayer.__name__ = "BatchNormalization"
-
-
-def _check_mask(mask, inputs):
-    shapes = f"mask of shape {mask}, inputs of shape {inputs}"
-    if len(mask) != len(inputs) - 1:
-        raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
-    if any(None not in (n, size) and n not in (1, size) for n, size in zip(mask, inputs, strict=False)):
-        raise ValueError(f"`mask` must broadcast to the inputs without their last axis. Received: {shapes}")
 
 
 def _widened(x):
