@@ -9,7 +9,11 @@ from helpers import noise, value_of
 
 from bnkeras import BatchNormLayer, WSConv1D, WSConv2D, WSDense, batch_statistics, training
 
-pytestmark = pytest.mark.filterwarnings("ignore:(?s).*tf.lite.Interpreter is deprecated:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(?s).*tf.lite.Interpreter is deprecated:UserWarning",
+    # Keras's exporter for JAX.
+    "ignore:The `native_serialization` parameter:DeprecationWarning",
+)
 
 layers = keras.layers
 BATCH_NORMS = {
@@ -134,7 +138,9 @@ def test_saved_model(name, tmp_path):
     if name == "groups of the batch" and keras.config.backend() == "jax":
         with pytest.raises(ValueError, match=r"input_signature.*group_size=4"):
             saved_model(model, str(tmp_path / "of any size"))
-        fixed = saved_model(model, str(tmp_path / "fixed"), input_signature=[keras.InputSpec(x.shape, dtype="float32")])
+        fixed = saved_model(
+            model, str(tmp_path / "fixed"), input_signature=[keras.InputSpec(dtype="float32", shape=x.shape)]
+        )
         assert_same(value_of(fixed(x)), expected)
         multiples = {"polymorphic_shapes": ["(4*groups, 16, 16, 3)"]}
         serve = saved_model(model, str(tmp_path / "model"), jax2tf_kwargs=multiples)
@@ -238,7 +244,11 @@ def test_groups_that_do_not_divide_the_batch_fail_in_use(tmp_path):
     model, x, _ = made("groups of the batch")
     if keras.config.backend() == "jax":
         with pytest.raises(ValueError, match="group_size=4"):
-            saved_model(model, str(tmp_path / "model"), input_signature=[keras.InputSpec((6, *x.shape[1:]))])
+            saved_model(
+                model,
+                str(tmp_path / "model"),
+                input_signature=[keras.InputSpec(dtype="float32", shape=(6, *x.shape[1:]))],
+            )
         return
     with pytest.raises(Exception, match="group_size=4"):
         saved_model(model, str(tmp_path / "model"))(x[:6])
