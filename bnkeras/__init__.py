@@ -21,6 +21,7 @@ _EXPORTS = {
     "WSConv2D": "layers",
     "WSConv3D": "layers",
     "WSDense": "layers",
+    "accumulate_statistics": "statistics",
     "batch_statistics": "statistics",
     "estimate_population_statistics": "statistics",
     "swap": "layers",

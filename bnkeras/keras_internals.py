@@ -4,6 +4,7 @@ There is no public name for any of them. `tests/test_keras_internals.py` holds e
 `pyproject.toml` allows only releases that passed.
 """
 
+import contextlib
 import inspect
 import sys
 
@@ -73,3 +74,21 @@ def in_xla():
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
     return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+@contextlib.contextmanager
+def unlocked(layer):
+    """A context in which a layer that is built can be given further weights."""
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
+
+
+def micro_steps(optimizer):
+    """Return how many micro-batches an optimizer has been given the gradients of.
+
+    `optimizer.iterations` counts the batches that they make up.
+    """
+    return optimizer._iterations
