@@ -62,6 +62,15 @@ def test_gaps_and_steps_of_a_layer_by_hand(norm):
         assert (after.steps == 0) == settled
 
 
+def test_steps_with_accumulated_statistics():
+    """The averages move once in four steps."""
+    norm = BatchNormLayer(epsilon=0.0, momentum=0.9, accumulation_steps=4, name="norm")
+    model = keras.Sequential([keras.Input((1,)), norm])
+    norm.moving_mean.assign([5.0])
+    row = diagnose(model, np.array([[1.0], [3.0]] * 4), batch_size=8).table.loc["norm"]
+    assert row.steps == 4 * 33
+
+
 def test_constant_channels():
     x = noise(64, 6)
     x[:, 2] = 7

@@ -216,7 +216,7 @@ def _row(layer, moving, training, batch):
         "mean_gap": mean_gap,
         "variance_gap": variance_gap,
         "noise": noise(training.mean, training.variance, layer.epsilon, layer.momentum, live),
-        "steps": steps_to_settle(gap, layer.momentum),
+        "steps": steps_to_settle(gap, layer.momentum) * (getattr(layer, "accumulation_steps", None) or 1),
         "constant": float(np.mean(~batch.live)),
         "hidden_by_epsilon": float(np.mean(HIDES * variance[batch.live] < layer.epsilon)) if batch.live.any() else 0.0,
         "dropout_shift": float(np.exp(shift)),
