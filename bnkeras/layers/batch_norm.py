@@ -7,7 +7,7 @@ import warnings
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.layers import _fused, _moments
+from bnkeras.layers import _fused, _fused_groups, _moments
 
 _INFERENCE = ("population", "batch")
 _PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
@@ -224,6 +224,11 @@ class BatchNormLayer(keras.layers.Layer):
 
     def _normalize_groups(self, x, mask):
         """The same, the batch split to `(groups, group_size, ...)`; mean and variance are averages over groups."""
+        fused = mask is None and _fused_groups.normalize_groups(
+            x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon
+        )
+        if fused:
+            return fused
         split = _moments.split_groups(x, self.group_size)
         if mask is not None:
             mask = _moments.split_groups(ops.broadcast_to(mask, ops.shape(x)), self.group_size)

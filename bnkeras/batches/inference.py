@@ -1,0 +1,83 @@
+"""Inference batch by batch, with each batch's own statistics, in all layers or in some."""
+
+import contextlib
+
+import keras
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.special import log_softmax
+
+from bnkeras.layers import BatchNormLayer
+from bnkeras.statistics._calls import batch_norms
+
+_AT_ONCE = 500
+
+
+def predict_batches(model, x, batches, layers=None, group_size=None):
+    """Return the outputs of a model for given batches, each normalized by its own statistics.
+
+    Many batches go through the model at once, as groups of a larger one. Moving statistics, and what `fit` and `predict`
+    have compiled, stay as they are.
+
+    Args:
+        model: A `keras.Model` whose batch normalization layers are `BatchNormLayer`s.
+        x: Array of examples.
+        batches: Integer array of shape `(batches, size)`, indices into `x`.
+        layers: List of the layers that use the batch's own statistics; the others use their moving statistics. Defaults
+            to `None`, all of them.
+        group_size: Integer, examples whose statistics are taken together; it must divide `size`. Defaults to `None`,
+            all of a batch.
+
+    Returns:
+        Float array of shape `(batches, size, outputs)`.
+
+    Raises:
+        TypeError: If a layer is a `keras.layers.BatchNormalization`.
+        ValueError: If `batches` is ill-formed, or a layer is none of the model's.
+    """
+    batches = np.asarray(batches)
+    if batches.ndim != 2 or batches.dtype.kind not in "iu" or not batches.size:
+        raise ValueError(f"`batches` must be integers of shape (batches, size). Received: shape {batches.shape}")
+    size = batches.shape[1]
+    at_once = max(_AT_ONCE // size, 1)
+    with _own_statistics(model, layers, group_size or size):
+        parts = [
+            keras.ops.convert_to_numpy(model(x[batches[i : i + at_once].ravel()], training=False))
+            for i in range(0, len(batches), at_once)
+        ]
+    return np.concatenate(parts).astype("float64").reshape(*batches.shape, -1)
+
+
+@contextlib.contextmanager
+def _own_statistics(model, layers, group_size):
+    known = batch_norms(model)
+    for layer in known:
+        if not isinstance(layer, BatchNormLayer):
+            raise TypeError(f"`model` must have no batch normalization but `BatchNormLayer`. Received: {layer.name!r}")
+    layers = known if layers is None else list(layers)
+    if any(all(layer is not one for one in known) for layer in layers):
+        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={layers}")
+    before = [(layer.inference, layer.group_size) for layer in known]
+    try:
+        for layer in known:
+            layer.inference = "population"
+        for layer in layers:
+            layer.inference, layer.group_size = "batch", group_size
+        yield
+    finally:
+        for layer, (inference, size) in zip(known, before, strict=True):
+            layer.inference, layer.group_size = inference, size
+
+
+def best_assignment(outputs):
+    """Return the likeliest labels of batches that are known to hold one example of each class.
+
+    Of all ways to give each example of a batch a class of its own, the one with the largest sum of log-probabilities.
+
+    Args:
+        outputs: Logits of shape `(batches, classes, classes)`.
+
+    Returns:
+        Integer array of shape `(batches, classes)`.
+    """
+    return np.stack([linear_sum_assignment(scores, maximize=True)[1] for scores in log_softmax(outputs, axis=-1)])
