@@ -1,61 +1,42 @@
-"""Write the tables of the README that come from `data/results`, or check with `--check` that they are up to date."""
+"""Write what the README and `VERDICTS.md` take from `data/results`, or check with `--check` that it is up to date."""
 
 import json
 import re
 import sys
 from pathlib import Path
 
-from bnkeras import report, results, studies
+from bnkeras import plots, studies
+from bnkeras.evidence import claims, report, results
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, VERDICTS, FOREST = ROOT / "README.md", ROOT / "data/results/VERDICTS.md", ROOT / "data/results/forest.png"
+COLAB = "https://colab.research.google.com/github/bnkeras/bnkeras/blob/main/notebooks"
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+def answers():
+    """A line a claim: what its headline means, with effect and interval."""
+    return report.answers(studies.headlines())
 
 
 def studies_table():
-    """A row per study: notebook, question, data, wall time at each published scale, verdicts in one line."""
-    lines = ["| notebook | question | data, time | verdicts |", "| --- | --- | --- | --- |"]
-    for found, verdicts in sorted(report.published(), key=lambda pair: notebook(pair[0].study)):
-        path = notebook(found.study)
-        question = studies.get(found.study).__doc__.splitlines()[0].rstrip(".").rsplit(":", 1)[0]
-        lines.append(
-            f"| [{path.stem}](notebooks/{path.name}) | {question} | {'<br>'.join(times(found.study))} "
-            f"| {'<br>'.join(summary(verdicts))} |"
-        )
+    """A row per study: notebook, badge, question, data and time of what is published."""
+    lines = ["| notebook | question | published |", "| --- | --- | --- |"]
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        name = path.stem[3:]
+        if name in studies.names():
+            question = studies.get(name).__doc__.splitlines()[0].rstrip(".").rsplit(":", 1)[0]
+            link = f"[{path.stem}](notebooks/{path.name})<br>[![Colab]({BADGE})]({COLAB}/{path.name})"
+            lines.append(f"| {link} | {question} | {'<br>'.join(published(name)) or 'not yet'} |")
     return "\n".join(lines)
 
 
-def notebook(study):
-    """The notebook of a study."""
-    return next(NOTEBOOKS.glob(f"*_{study}.ipynb"))
-
-
-def times(study):
-    """For each published scale: data and wall time."""
-    for scale in results.scales(study):
-        found = results.read(study, scale)
-        seconds = found.about["seconds"]["wall"]
-        took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        yield f"`{scale}`: {' and '.join(report.sources(found.tables))}; {took}"
-
-
-def summary(verdicts):
-    """For each claim its verdicts, with how many of its measures and conditions gave them."""
-    for claim, rows in verdicts.groupby("id", sort=False):
-        counts = rows.verdict.value_counts()
-        words = [word if len(rows) == 1 else f"{word} {count}/{len(rows)}" for word, count in counts.items()]
-        yield f"**{claim}** {', '.join(words)}"
-
-
-def verdicts():
-    """Every verdict, a foldable table per study."""
-    blocks = []
-    for found, table in sorted(report.published(), key=lambda pair: notebook(pair[0].study)):
-        title = report.heading(found.study, found.scale, found.tables)
-        body = report.markdown(report.verdict_table(table))
-        blocks.append(f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>")
-    return "\n\n".join(blocks)
+def published(name):
+    """For each published scale: data, number of runs and their time."""
+    for scale in results.scales(name):
+        found = results.read(name, scale)
+        hours = found.about["seconds"]["all runs"] / 3600
+        yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {found.about['runs']:,} runs, {hours:.1f} core hours"
 
 
 def speed():
@@ -69,7 +50,24 @@ def speed():
     return "\n".join(lines)
 
 
-BLOCKS = {"studies": studies_table, "verdicts": verdicts, "speed": speed}
+def verdicts():
+    """Every headline and every explored measure, a section a study."""
+    parts = ["# Verdicts", "", "Written by `.ci/readme.py` from the published results.", ""]
+    parts += ["## Headlines", "", report.markdown(report.headline_table(studies.headlines())), ""]
+    for found in studies.published():
+        explored = report.explored_table(claims.explore(studies.get(found.study).CLAIMS, found.tables))
+        parts += [f"## Explored: {report.heading(found)}", "", report.markdown(explored), ""]
+    return "\n".join(parts)
+
+
+def draw_forest():
+    """The figure of all headlines."""
+    headlines = studies.headlines()
+    sources = f"{len(headlines)} claims; {len(list(studies.published()))} studies"
+    plots.forest(headlines, caption=sources, title="Effect of every headline, with its 95 % interval").savefig(FOREST, dpi=80)
+
+
+BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}
 
 
 def filled(text):
@@ -83,8 +81,10 @@ def filled(text):
 
 
 if __name__ == "__main__":
-    before = README.read_text()
-    after = filled(before)
+    wanted = {README: filled(README.read_text()), VERDICTS: verdicts()}
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if after == before else f"{README.name} is out of date; run python .ci/readme.py")
-    README.write_text(after)
+        old = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+        sys.exit(f"{', '.join(old)} out of date; run python .ci/readme.py" if old else 0)
+    for path, text in wanted.items():
+        path.write_text(text)
+    draw_forest()

@@ -4,7 +4,7 @@ import datetime
 import json
 from pathlib import Path
 
-from bnkeras.sweep.execute import available_cores, environment
+from bnkeras.sweep.environment import available_cores, environment
 
 
 def figure(what, value, unit, target):

@@ -26,7 +26,7 @@ from pathlib import Path
 from figures import figure, write
 
 from bnkeras import sweep
-from bnkeras.sweep.execute import available_cores
+from bnkeras.sweep.environment import available_cores
 
 BATCH_SIZES = (4, 8, 32, 128, 512)
 EPOCHS = 3
@@ -87,7 +87,7 @@ class Run:
     seed: int = 0
 
     def train(self):
-        from bnkeras.studies._common import start_keras
+        from bnkeras.sweep import start_keras
 
         start_keras()
         from bnkeras import training

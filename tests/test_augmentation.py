@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from helpers import Traced, noise, traces
 from keras import ops
 from scipy import ndimage
 
@@ -12,7 +13,7 @@ from bnkeras import training
 from bnkeras.training.augmentation import _resampled
 
 to_numpy = ops.convert_to_numpy
-IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 2)).astype("float32")
+IMAGES = noise(3, 8, 8, 2)
 
 
 def resampled(images, angle=0.0, down=0.0, right=0.0, sign=1.0):
@@ -48,34 +49,23 @@ def centroids(images):
 
 @pytest.mark.parametrize("shape", [(5, 8, 8, 3), (2, 7, 10, 1), (1, 1, 4, 2)])
 def test_nothing_to_do_is_the_identity(shape):
-    images = np.random.default_rng(1).normal(size=shape).astype("float32")
+    images = noise(*shape)
     np.testing.assert_array_equal(draw(images, rotation=0, shift=0, flip=False), images)
 
 
-@pytest.mark.parametrize(("down", "right"), [(2, 0), (0, 3), (-1, 2), (-7, -7)])
-def test_shift_by_whole_pixels_repeats_the_border(down, right):
-    rows = np.clip(np.arange(8) - down, 0, 7)
-    columns = np.clip(np.arange(8) - right, 0, 7)
-    expected = IMAGES[:, rows][:, :, columns]
-    np.testing.assert_allclose(resampled(IMAGES, down=down, right=right), expected, atol=1e-6)
-    rolled = np.roll(IMAGES, (down, right), (1, 2))
-    kept = slice(max(down, 0), 8 + min(down, 0)), slice(max(right, 0), 8 + min(right, 0))
-    np.testing.assert_array_equal(expected[:, *kept], rolled[:, *kept])
+def test_shift_by_whole_pixels_repeats_the_border():
+    image = np.arange(9, dtype="float32").reshape(1, 3, 3, 1)
+    down, right = [[0, 1, 2], [0, 1, 2], [3, 4, 5]], [[0, 0, 1], [3, 3, 4], [6, 6, 7]]
+    np.testing.assert_allclose(resampled(image, down=1)[0, ..., 0], down, atol=1e-6)
+    np.testing.assert_allclose(resampled(image, right=1)[0, ..., 0], right, atol=1e-6)
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, -1])
+@pytest.mark.parametrize("turns", [1, 2, -1])
 def test_quarter_turns_and_mirroring(turns):
     angle = turns * math.pi / 2
     np.testing.assert_allclose(resampled(IMAGES, angle), np.rot90(IMAGES, turns, (1, 2)), atol=1e-5)
     expected = np.rot90(IMAGES[:, :, ::-1], turns, (1, 2))
     np.testing.assert_allclose(resampled(IMAGES, angle, sign=-1), expected, atol=1e-5)
-
-
-def test_every_image_has_a_transform_of_its_own():
-    result = resampled(IMAGES, down=[0, 2, 0], sign=[1, 1, -1])
-    np.testing.assert_allclose(result[0], IMAGES[0], atol=1e-6)
-    np.testing.assert_allclose(result[1, 2:], IMAGES[1, :-2], atol=1e-6)
-    np.testing.assert_allclose(result[2], IMAGES[2, :, ::-1], atol=1e-6)
 
 
 def by_scipy(image, angle, down, right, sign):
@@ -98,20 +88,8 @@ def test_equals_scipy(height, width):
     np.testing.assert_allclose(resampled(images, angle, down, right, sign), expected, atol=1e-4)
 
 
-def test_constant_images_stay_constant():
-    images = np.broadcast_to(np.float32([0.25, -3, 7]), (40, 9, 6, 3))
-    np.testing.assert_allclose(draw(images, rotation=180, shift=2.0), images, rtol=1e-6)
-
-
-def test_values_stay_within_those_of_the_image():
-    images = np.random.default_rng(3).uniform(size=(40, 9, 9, 1)).astype("float32")
-    result = draw(images, rotation=90, shift=0.5)
-    assert np.all(result.min((1, 2)) >= images.min((1, 2)) - 1e-6)
-    assert np.all(result.max((1, 2)) <= images.max((1, 2)) + 1e-6)
-
-
 def test_half_of_the_images_are_mirrored():
-    images = np.random.default_rng(4).normal(size=(400, 4, 5, 1)).astype("float32")
+    images = noise(400, 4, 5, 1)
     flipped = mirrored(draw(images, rotation=0, shift=0), images)
     assert 160 <= flipped.sum() <= 240  # four standard deviations
     assert not mirrored(draw(images, rotation=0, shift=0, flip=False), images).any()
@@ -120,9 +98,8 @@ def test_half_of_the_images_are_mirrored():
 def test_shifts_keep_to_their_limits():
     down, right = centroids(draw(points(41, 21, 300), rotation=0, shift=0.2, flip=False))
     for moved, size in ((down, 41), (right, 21)):
-        assert np.abs(moved).max() <= 0.2 * size + 1e-4
-        assert moved.min() < -0.19 * size
-        assert moved.max() > 0.19 * size
+        assert 0.19 * size < -moved.min() < 0.2 * size + 1e-4
+        assert 0.19 * size < moved.max() < 0.2 * size + 1e-4
         assert abs(moved.mean()) < 4 * 0.2 * size / math.sqrt(3 * 300)
     assert abs(np.corrcoef(down, right)[0, 1]) < 4 / math.sqrt(300)
 
@@ -133,9 +110,8 @@ def test_angles_keep_to_their_limits():
     down, right = centroids(draw(images, rotation=20, shift=0, flip=False))
     np.testing.assert_allclose(np.hypot(down, right), 12, atol=0.1)
     angles = np.degrees(np.arctan2(-down, right))
-    assert np.abs(angles).max() <= 20.2
-    assert angles.min() < -19
-    assert angles.max() > 19
+    assert 19 < -angles.min() < 20.2
+    assert 19 < angles.max() < 20.2
     assert abs(angles.mean()) < 4 * 20 / math.sqrt(3 * 300)
 
 
@@ -161,55 +137,32 @@ def test_draws_by_the_state_of_the_generator():
     assert not np.allclose(other, first)
 
 
-def test_same_arguments_return_the_same_function():
-    assert training.random_affine() is training.random_affine()
-    assert training.random_affine(rotation=10, shift=0) is training.random_affine(rotation=10, shift=0)
-    assert training.random_affine(rotation=10, shift=0) is not training.random_affine(rotation=11, shift=0)
-
-
-@pytest.mark.parametrize("shape", [(4, 6, 9, 3), (1, 5, 5, 1)])
-def test_shape_and_dtype_are_kept(shape):
-    result = draw(np.ones(shape, "float32"))
-    assert result.shape == shape
-    assert result.dtype == np.float32
-
-
 @pytest.mark.parametrize("kwargs", [{"rotation": -1}, {"shift": -0.1}, {"rotation": math.nan}, {"shift": math.nan}])
 def test_negative_arguments(kwargs):
-    (value,) = kwargs.values()
-    with pytest.raises(ValueError, match=f"`rotation` and `shift` must not be negative. Received: .*{value}"):
+    ((name, value),) = kwargs.items()
+    with pytest.raises(ValueError, match=f"{name}={value}"):
         training.random_affine(**kwargs)
 
 
 @pytest.mark.parametrize("convolutions", [0, 1])
 def test_training_repeats_by_seed(convolutions):
     layers = [keras.layers.Conv2D(2, 3) for _ in range(convolutions)]
-    model = keras.Sequential([keras.Input((8, 8, 2)), *layers, keras.layers.Flatten(), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((8, 8, 2)), *layers, keras.layers.Flatten(), Traced(3)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     start = model.get_weights()
-    images, labels = np.random.default_rng(5).normal(size=(8, 8, 8, 2)).astype("float32"), np.arange(8) % 3
+    images, labels = noise(10, 8, 8, 2), np.arange(10) % 3
     given = images.copy()
 
     def run(augment=None, seed=1):
         model.set_weights(start)
         logs = training.fit(model, images, labels, batch_size=4, epochs=2, seed=seed, augment=augment).history
         np.testing.assert_array_equal(images, given)
-        return [np.array(logs["loss"]), *model.get_weights()]
+        return np.concatenate([np.ravel(values) for values in (logs["loss"], *model.get_weights())])
 
-    first, again = (run(training.random_affine(20, 0.2)) for _ in range(2))
-    for value, same in zip(again, first, strict=True):
-        np.testing.assert_array_equal(value, same)
-    assert len(model._bnkeras_programs) == 1
-    assert np.isfinite(first[0]).all()
-    assert not np.allclose(run(training.random_affine(20, 0.2), seed=2)[0], first[0])
-    plain = run()
-    assert not np.allclose(plain[0], first[0])
-    for value, same in zip(run(training.random_affine(0, 0, flip=False)), plain, strict=True):
-        np.testing.assert_allclose(value, same, rtol=1e-5, atol=1e-6)
-
-
-def test_training_with_an_incomplete_last_batch():
-    model = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.Flatten(), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    logs = training.fit(model, IMAGES, np.zeros((3, 1)), batch_size=2, augment=training.random_affine()).history
-    assert np.isfinite(logs["loss"]).all()
+    first = run(training.random_affine(20, 0.2))
+    np.testing.assert_array_equal(run(training.random_affine(20, 0.2)), first)
+    assert not traces(run, training.random_affine(20, 0.2))  # the same arguments give the same function
+    assert np.isfinite(first).all()
+    assert not np.allclose(run(training.random_affine(20, 0.2), seed=2), first)
+    assert not np.allclose(run(), first)
+    np.testing.assert_allclose(run(training.random_affine(0, 0, flip=False)), run(), rtol=1e-5, atol=1e-6)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers import noise, value_of
 from keras import layers, ops
 
 from bnkeras import ActivationStats, BatchNormLayer, PercentileLogger, training
@@ -25,14 +26,6 @@ def identity_dense(activation="sigmoid"):
 
 
 RAMP = np.arange(5.0).repeat(2).reshape(5, 2)
-
-
-def value_of(variable):
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def log(logger, model, x=None, y=None, **options):
@@ -84,17 +77,13 @@ def test_activation_layers_log_what_goes_in(layer):
     assert table["value"].tolist() == [-4, -4]
 
 
-def nested():
-    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, "relu", name="deep"), layers.Dense(2, name="flat")])
-    x = keras.Input((3,))
-    y = layers.Dense(3, "tanh", name="first")(x)
-    return compiled(keras.Model(x, layers.Dense(4, "softmax", name="last")(inner(y))))
-
-
 class Subclassed(keras.Model):
+    """A model of the caller's own, with a model inside of it."""
+
     def __init__(self):
         super().__init__()
-        self.blocks = [layers.Dense(3, "tanh", name="first"), layers.Dense(2, "relu", name="deep")]
+        inner = [layers.Dense(2, "relu", name="deep"), layers.Dense(2, name="flat")]
+        self.blocks = [layers.Dense(3, "tanh", name="first"), keras.Sequential(inner)]
         self.last = layers.Dense(4, "softmax", name="last")
 
     def call(self, x):
@@ -103,11 +92,10 @@ class Subclassed(keras.Model):
         return self.last(x)
 
 
-def test_default_layer_is_the_last_hidden_activation():
-    for model in (nested(), compiled(Subclassed())):
-        assert log(PercentileLogger(noise(6, 3)), model, noise(4, 3), np.zeros((4, 4)))["unit"].nunique() == 2
-        first = PercentileLogger(noise(6, 3), layer="first")
-        assert log(first, model, noise(4, 3), np.zeros((4, 4)))["unit"].nunique() == 3
+@pytest.mark.parametrize(("layer", "units"), [(None, 2), ("first", 3)])
+def test_default_layer_is_the_last_hidden_activation(layer, units):
+    table = log(PercentileLogger(noise(6, 3), layer), compiled(Subclassed()), noise(4, 3), np.zeros((4, 4)))
+    assert table["unit"].nunique() == units
 
 
 def test_a_shared_layer_pools_its_calls():
@@ -119,24 +107,25 @@ def test_a_shared_layer_pools_its_calls():
     assert table["value"].tolist() == [-1, 1.5, 3]
 
 
-def steps_of(table):
-    return table["step"].unique().tolist()
-
-
 def test_steps():
     x, y = noise(18, 2), np.zeros((18, 1))
     model, logger = identity_dense(), PercentileLogger(RAMP, every=4)
-    assert steps_of(log(logger, model, x, y, epochs=3)) == [0, 4, 8, 12]
-    assert steps_of(log(logger, model, x, y, epochs=3, initial_epoch=1)) == [8, 12]
+
+    def steps(**options):
+        return log(logger, model, x, y, epochs=3, **options)["step"].unique().tolist()
+
+    assert steps() == [0, 4, 8, 12]
+    assert steps(initial_epoch=1) == [8, 12]
     training.fit(model, x, y, batch_size=4, epochs=3, callbacks=[logger])
-    assert steps_of(logger.result()) == [0, 4, 8, 12]
+    assert logger.result()["step"].unique().tolist() == [0, 4, 8, 12]
     compiled(model, steps_per_execution=2)
-    assert steps_of(log(logger, model, x, y, epochs=3)) == [0, 4, 9, 12]
+    assert steps() == [0, 4, 9, 12]
 
 
 def test_result_before_training_is_empty():
-    assert PercentileLogger(RAMP).result().empty
-    assert list(ActivationStats((RAMP, RAMP)).result().columns)[:2] == ["step", "layer"]
+    for logger in (PercentileLogger(RAMP), ActivationStats((RAMP, RAMP))):
+        assert logger.result().empty
+        assert "step" in logger.result()
 
 
 def test_values_follow_the_training():
@@ -176,14 +165,14 @@ def test_logging_changes_nothing():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"probe": np.array([[0.0, np.nan]])}, "`probe` must be finite.*1 NaN"),
-        ({"probe": np.zeros((0, 2))}, "at least one example"),
-        ({"percentiles": (15, 101)}, r"0 to 100. Received: percentiles=\(15, 101\)"),
-        ({"percentiles": ()}, "0 to 100"),
-        ({"percentiles": (float("nan"),)}, "0 to 100"),
-        ({"every": 0}, "`every`.*every=0"),
+        ({"probe": np.array([[0.0, np.nan]])}, "`probe`.* 1 "),
+        ({"probe": np.zeros((0, 2))}, r"`probe`.*\(0, 2\)"),
+        ({"percentiles": (15, 101)}, r"percentiles=\(15, 101\)"),
+        ({"percentiles": ()}, r"percentiles=\(\)"),
+        ({"percentiles": (float("nan"),)}, "percentiles=.*nan"),
+        ({"every": 0}, "every=0"),
         ({"every": 2.5}, "every=2.5"),
-        ({"mode": "test"}, "`mode`.*'test'"),
+        ({"mode": "test"}, "mode='test'"),
     ],
 )
 def test_bad_arguments(options, message):
@@ -194,9 +183,9 @@ def test_bad_arguments(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"probe": np.zeros((5, 3))}, r"`probe` must have the shape.*\(None, 2\).*\(5, 3\)"),
-        ({"layer": "hidden"}, r"no such layer. Received: layer='hidden'. Its layers: \['in', 'out'\]"),
-        ({"layer": layers.Dense(1)}, "no such layer"),
+        ({"probe": np.zeros((5, 3))}, r"`probe`.*\(None, 2\).*\(5, 3\)"),
+        ({"layer": "hidden"}, r"layer='hidden'.*\['in', 'out'\]"),
+        ({"layer": layers.Dense(1)}, "layer=<Dense"),
     ],
 )
 def test_bad_fit_is_told_before_training(options, message):
@@ -208,9 +197,9 @@ def test_bad_fit_is_told_before_training(options, message):
 
 def test_layers_without_an_activation_are_told():
     model = compiled(keras.Sequential([keras.Input((2,)), BatchNormLayer(name="bn"), layers.Dense(1, name="dense")]))
-    with pytest.raises(ValueError, match=r"layer='bn'. Layers with one: \['dense'\]"):
+    with pytest.raises(ValueError, match=r"layer='bn'.*\['dense'\]"):
         log(PercentileLogger(RAMP, layer="bn"), model)
-    with pytest.raises(ValueError, match="no hidden layer with a non-linear activation"):
+    with pytest.raises(ValueError, match=r"`model`.*\['bn', 'dense'\]"):
         log(PercentileLogger(RAMP), model)
 
 
@@ -268,14 +257,17 @@ def test_gradients_through_batch_normalization_match_differences():
     np.testing.assert_allclose(table["gradient_norm"], np.linalg.norm(gradient), rtol=1e-4)
 
 
-def test_bad_activation_stats():
-    with pytest.raises(ValueError, match=r"`probe` must be \(x, y\)"):
-        ActivationStats(RAMP)
-    with pytest.raises(ValueError, match="as many in each array"):
-        ActivationStats((RAMP, RAMP[:2]))
-    with pytest.raises(ValueError, match="threshold=-1"):
-        ActivationStats((RAMP, RAMP), threshold=-1)
-    with pytest.raises(ValueError, match="`layers` must be a list"):
-        ActivationStats((RAMP, RAMP), layers="in")
-    with pytest.raises(ValueError, match="no such layer"):
-        log(ActivationStats((RAMP, RAMP[:, :1]), layers=["nowhere"]), identity_dense())
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"probe": RAMP}, "`probe`.*ndarray"),
+        ({"probe": (RAMP, RAMP[:2])}, r"`probe`.*\(5, 2\), \(2, 2\)"),
+        ({"threshold": -1}, "threshold=-1"),
+        ({"layers": "in"}, "layers='in'"),
+        ({"layers": []}, r"layers=\[\]"),
+        ({"layers": ["nowhere"]}, "layer='nowhere'"),
+    ],
+)
+def test_bad_activation_stats(options, message):
+    with pytest.raises(ValueError, match=message):
+        log(ActivationStats(**{"probe": (RAMP, RAMP[:, :1]), **options}), identity_dense())

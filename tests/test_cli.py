@@ -30,6 +30,8 @@ def test_list_names_studies_scales_and_data(capsys):
 
 
 def test_report_has_a_line_for_each_claim_of_what_is_published(capsys):
+    if not list(studies.published()):
+        pytest.skip("nothing is published")
     assert main(["report"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for found in studies.published():
@@ -64,11 +66,11 @@ def test_usage_errors_are_one_line_and_code_2(capsys, argv, message):
 
 
 def test_missing_data_set_is_one_line_and_code_2(capsys, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("BNKERAS_DATA", str(tmp_path / "file" / "data"))
+    folder = tmp_path / "nowhere"
+    monkeypatch.setenv("BNKERAS_DATA", str(folder))
     code, error = failure(capsys, "run", "mnist_sigmoid", "--scale", "laptop", "--out", str(tmp_path / "out"))
     assert code == 2
-    assert "mnist" in error
+    assert str(folder) in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

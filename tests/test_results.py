@@ -93,7 +93,7 @@ def test_missing_results(tmp_path):
     with pytest.raises(ResultsError, match="scale=None"):
         results.read("study", source=tmp_path)
     results.publish(made_up(), tmp_path)
-    with pytest.raises(ResultsError, match="scale='paper'.*'quick'"):
+    with pytest.raises(ResultsError, match=r"scale='paper'.*'quick'"):
         results.read("study", "paper", tmp_path)
 
 
@@ -108,5 +108,5 @@ def test_protocol_in_force():
 def test_published_results_name_their_origin():
     for path in results.folder().glob("*/*/about.json"):
         about = json.loads(path.read_text())
-        assert {"started", "protocol", "date", "runs", "seconds", "data", "environments"} <= set(about)
+        assert {"started", "protocol", "runs", "seconds", "data", "environments"} <= set(about)
         assert all(len(entry["sha256"]) == 64 and entry["source"] for entry in about["data"].values())

@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from helpers import Traced, noise, traces, value_of
 from keras import layers, ops
 
 from bnkeras import BatchNormLayer, batch_statistics, estimate_population_statistics, training
@@ -13,16 +14,8 @@ from bnkeras import BatchNormLayer, batch_statistics, estimate_population_statis
 NORMS = pytest.mark.parametrize("norm", [layers.BatchNormalization, BatchNormLayer])
 
 
-def value_of(variable):
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
-
-
 def statistics(layer):
     return value_of(layer.moving_mean), value_of(layer.moving_variance)
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def single(norm=BatchNormLayer, shape=(1,), **options):
@@ -64,15 +57,13 @@ def test_first_layer_is_exact_for_every_batch_size(norm, shape):
         np.testing.assert_allclose(variance, std**2, rtol=1e-5)
 
 
-def test_channels_first_and_mixed_precision():
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_channels_first_and_mixed_precision(dtype):
     x = noise(20, 3, 4, 4) + 5
-    for options in ({}, {"dtype": "mixed_float16"}):
-        model = single(shape=(3, 4, 4), axis=1, **options)
-        estimate_population_statistics(model, x, batch_size=7)
-        seen = x.astype("float16") if options else x
-        mean, variance = statistics(model.layers[0])
-        np.testing.assert_allclose(mean, seen.astype("float64").mean((0, 2, 3)), rtol=1e-6)
-        np.testing.assert_allclose(variance, seen.astype("float64").var((0, 2, 3)), rtol=1e-5)
+    model = single(shape=(3, 4, 4), axis=1, dtype=dtype)
+    estimate_population_statistics(model, x, batch_size=7)
+    seen = x.astype(dtype.removeprefix("mixed_")).astype("float64")
+    np.testing.assert_allclose(statistics(model.layers[0]), [seen.mean((0, 2, 3)), seen.var((0, 2, 3))], rtol=1e-5)
 
 
 def test_many_values_far_from_zero_keep_their_digits():
@@ -105,25 +96,14 @@ def second_input(model, normalized):
 
 
 @NORMS
-def test_deep_layers_see_batches_normalized_as_in_training(norm):
-    model, first, second = deep(norm)
-    estimate_population_statistics(model, X, batch_size=10)
+@pytest.mark.parametrize("sequential", [False, True])
+def test_deep_layers_see_batches_as_in_training_or_all_data_at_once(norm, sequential):
+    model, *norms = deep(norm)
+    estimate_population_statistics(model, X, batch_size=10, sequential=sequential)
     x = X.astype("float64")
-    batches = [x[i : i + 10] for i in range(0, 48, 10)]
+    batches = [x] if sequential else [x[i : i + 10] for i in range(0, 48, 10)]
     z = np.concatenate([second_input(model, (b - b.mean(0)) / np.sqrt(b.var(0) + 1e-3)) for b in batches])
-    for layer, seen in ((first, x), (second, z)):
-        mean, variance = statistics(layer)
-        np.testing.assert_allclose(mean, seen.mean(0), rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(variance, seen.var(0), rtol=1e-4)
-
-
-@NORMS
-def test_sequential_estimate_is_that_of_one_batch_with_all_data(norm):
-    model, first, second = deep(norm)
-    estimate_population_statistics(model, X, batch_size=7, sequential=True)
-    x = X.astype("float64")
-    z = second_input(model, (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3))
-    for layer, seen in ((first, x), (second, z)):
+    for layer, seen in zip(norms, (x, z), strict=True):
         mean, variance = statistics(layer)
         np.testing.assert_allclose(mean, seen.mean(0), rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(variance, seen.var(0), rtol=1e-4)
@@ -170,9 +150,9 @@ def test_tf_data():
         first.moving_mean.assign(np.zeros(5))
         estimate_population_statistics(model, x, steps=steps)
         np.testing.assert_allclose(statistics(first)[0], X.mean(0), rtol=1e-6)
-    with pytest.raises(ValueError, match="`steps` must say"):
+    with pytest.raises(ValueError, match="`steps`"):
         estimate_population_statistics(model, data.repeat())
-    with pytest.raises(ValueError, match="at least one batch"):
+    with pytest.raises(ValueError, match=r"`x`.*Received: 0"):
         estimate_population_statistics(model, data.filter(lambda *_: False))
 
 
@@ -181,14 +161,12 @@ def test_estimating_touches_nothing_but_moving_statistics(norm):
     model, first, second = deep(norm)
     model.fit(X, Y, batch_size=16, verbose=0)
     model.evaluate(X, Y, verbose=0)
-    functions = [model.train_function, model.test_function]
     moving = {id(v) for layer in (first, second) for v in (layer.moving_mean, layer.moving_variance)}
     others = [v for v in model.variables + model.optimizer.variables if id(v) not in moving]
     before = [value_of(v) for v in others]
     estimate_population_statistics(model, X, batch_size=16)
     for old, variable in zip(before, others, strict=True):
         np.testing.assert_array_equal(old, value_of(variable))
-    assert functions == [model.train_function, model.test_function]
     # What was compiled before uses the new statistics.
     logits = ops.convert_to_numpy(model(X)).astype("float64")
     expected = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(48), Y])
@@ -206,24 +184,25 @@ def test_layers_left_out_keep_and_use_their_statistics():
 @pytest.mark.parametrize(
     ("x", "options", "message"),
     [
-        (X[:0], {}, "at least one batch. Received: 0"),
-        (X[:1], {}, "at least two values per channel. Received: 1 at layer 'first'"),
-        (X, {"batch_size": 48, "steps": 3}, "3 batches. Received: 1"),
-        (InBatches(), {"steps": 5}, "5 batches. Received: 4"),
-        (iter([X, X]), {"steps": 3}, "3 batches. Received: 2"),
-        (iter([]), {"steps": 3}, "3 batches. Received: 0"),
-        (iter([X]), {}, "`steps` must say"),
-        (iter([X]), {"steps": 1, "sequential": True}, "a generator does not allow"),
-        (InBatches(), {"batch_size": 3}, "`batch_size` is for arrays"),
+        (X[:0], {}, r"`x`.*\(0, 5\)"),
+        (X[:1], {}, "Received: 1 at layer 'first'"),
+        (X, {"batch_size": 48, "steps": 3}, "`x`.* 3 .*Received: 1"),
+        (InBatches(), {"steps": 5}, "`x`.* 5 .*Received: 4"),
+        (iter([X, X]), {"steps": 3}, "`x`.* 3 .*Received: 2"),
+        (iter([]), {"steps": 3}, "`x`.* 3 .*Received: 0"),
+        (iter([X]), {}, "`steps`"),
+        (iter([X]), {"steps": 1, "sequential": True}, "`sequential=True`"),
+        (InBatches(), {"batch_size": 3}, "batch_size=3"),
         (X, {"batch_size": 0}, "batch_size=0"),
-        (X[:, :4], {}, r"`x` must have the shape of the model's input, \[\(None, 5\)\]"),
-        (np.where(X > 12, np.nan, X), {}, "layer 'first' are not finite"),
-        ([X, X[:3]], {}, "of one length"),
+        (X[:, :4], {}, r"`x`.*\[\(None, 5\)\].*\[\(32, 4\)\]"),
+        (np.where(X > 12, np.nan, X), {}, "`x`.*'first'"),
+        ([X, X[:3]], {}, r"`x`.*\(48, 5\), \(3, 5\)"),
+        (np.full((3, 5), "a"), {}, "`x`"),
     ],
 )
 def test_bad_data_leaves_the_statistics_as_they_are(x, options, message):
     model, first, _ = deep()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         estimate_population_statistics(model, x, **options)
     np.testing.assert_array_equal(statistics(first), [np.zeros(5), np.ones(5)])
 
@@ -231,13 +210,14 @@ def test_bad_data_leaves_the_statistics_as_they_are(x, options, message):
 def test_bad_models():
     plain = keras.Sequential([keras.Input((5,)), layers.Dense(2, name="only")])
     for tool in (lambda m: estimate_population_statistics(m, X), lambda m: batch_statistics(m).__enter__()):
-        with pytest.raises(ValueError, match=r"must have a batch normalization layer.*\['only'\]"):
+        with pytest.raises(ValueError, match=r"`model`.*\['only'\]"):
             tool(plain)
-        with pytest.raises(TypeError, match=r"keras\.Model"):
+        with pytest.raises(TypeError, match="model='model'"):
             tool("model")
+    # Releases of Keras without the argument refuse it themselves.
     with pytest.raises(ValueError, match="renorm"):
         estimate_population_statistics(single(layers.BatchNormalization, (5,), renorm=True), X)
-    with pytest.raises(ValueError, match="`layers` must be"):
+    with pytest.raises(ValueError, match=r"`layers`.*layers=\[<BatchNormLayer"):
         estimate_population_statistics(single(shape=(5,)), X, layers=[BatchNormLayer()])
 
 
@@ -257,15 +237,13 @@ def by_batches(model, x, batch_size):
 @pytest.mark.parametrize("trainable", [True, False])
 def test_batch_statistics_equal_training_without_dropout(norm, trainable):
     model, first, second = deep(norm)
-    gamma = first.gamma
-    gamma.assign([1, 2, -3, 4, 5])
+    first.gamma.assign([1, 2, -3, 4, 5])
     twin, *_ = deep(norm, dropout=0.0)
     twin.set_weights(model.get_weights())
     expected = by_batches(twin, X, 12)
     model.predict(X, batch_size=12, verbose=0)
     model.evaluate(X, Y, batch_size=12, verbose=0)
     second.trainable = first.trainable = trainable
-    functions = model.predict_function, model.test_function
     before = [value_of(v) for v in model.variables]
     with batch_statistics(model) as same:
         assert same is model
@@ -278,24 +256,24 @@ def test_batch_statistics_equal_training_without_dropout(norm, trainable):
     metrics = {id(v) for v in model.metrics_variables}
     for old, variable in zip(before, model.variables, strict=True):
         assert id(variable) in metrics or np.array_equal(old, value_of(variable))
-    assert (model.predict_function, model.test_function) == functions
 
 
 def test_everything_is_restored_after_nesting_and_exceptions():
-    model, first, _ = deep(layers.BatchNormalization)
-    usual = model.predict(X, verbose=0)
-    function = model.predict_function
+    model, _, _ = deep(layers.BatchNormalization)
+    inner = model.layers[3]
+    usual, usual_inner = model.predict(X, verbose=0), inner.predict(noise(6, 8), verbose=0)
     with batch_statistics(model):
         own = model.predict(X, verbose=0)
-        with batch_statistics(model.layers[3]), batch_statistics(model):
+        assert not np.allclose(inner.predict(noise(6, 8), verbose=0), usual_inner)
+        with batch_statistics(inner), batch_statistics(model):
             np.testing.assert_array_equal(model.predict(X, verbose=0), own)
         with contextlib.suppress(ZeroDivisionError), batch_statistics(model):
             raise ZeroDivisionError
         np.testing.assert_array_equal(model.predict(X, verbose=0), own)
     assert not np.allclose(own, usual)
-    assert model.predict_function is function
-    assert "call" not in vars(first)
     np.testing.assert_array_equal(model.predict(X, verbose=0), usual)
+    np.testing.assert_allclose(ops.convert_to_numpy(model(X)), usual, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(inner.predict(noise(6, 8), verbose=0), usual_inner)
 
 
 def test_compiling_inside_of_the_context_lasts():
@@ -304,29 +282,29 @@ def test_compiling_inside_of_the_context_lasts():
     with batch_statistics(model):
         model.compile("sgd", model.loss, metrics=[])
         model.evaluate(X, Y, verbose=0)
-    assert set(model.evaluate(X, Y, verbose=0, return_dict=True)) == {"loss"}
+    logits = ops.convert_to_numpy(model(X)).astype("float64")
+    expected = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(48), Y])
+    logs = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert set(logs) == {"loss"}
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.tensorflow
-def test_nothing_is_compiled_again_afterwards():
-    model, _, _ = deep()
-    model.predict(X, verbose=0)
+def test_each_context_compiles_for_itself_and_nothing_is_compiled_afterwards():
+    model = keras.Sequential([keras.Input((5,)), BatchNormLayer(), Traced(1)])
+    model.compile("sgd", "mse")
+    data = {"validation_data": (X, X[:, :1]), "batch_size": 12}
+    uses = [
+        lambda: model.predict(X, verbose=0),
+        lambda: model.evaluate(X, X[:, :1], verbose=0),
+        lambda: model.fit(X, X[:, :1], verbose=0, **data),
+        lambda: training.fit(model, X, X[:, :1], **data),
+    ]
+
+    assert all(map(traces, uses))
     with batch_statistics(model):
-        model.predict(X, verbose=0)
-    traces = model.predict_function.experimental_get_tracing_count()
-    model.predict(X, verbose=0)
-    assert model.predict_function.experimental_get_tracing_count() == traces
-
-
-def test_models_inside_of_a_model():
-    model, _, _ = deep()
-    inner = model.layers[3]
-    x = noise(6, 8) + 2
-    usual = inner.predict(x, verbose=0)
-    with batch_statistics(model):
-        own = inner.predict(x, verbose=0)
-    assert not np.allclose(own, usual)
-    np.testing.assert_array_equal(inner.predict(x, verbose=0), usual)
+        assert all(map(traces, uses))
+        assert not any(map(traces, uses))
+    assert not any(map(traces, uses))
 
 
 def test_training_inside_of_the_context():

@@ -1,58 +1,32 @@
-"""Sweeps on a Dask cluster of two worker processes, one of which is killed on the way."""
+"""Sweeps on a Dask cluster of two worker processes: equal results, deaths, and clusters that cannot be used."""
 
 import os
-import signal
+import socket
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from toy_runs import Toy, events, starts
+import toy_cluster
+from toy_runs import Toy, starts
 
 from bnkeras import sweep
 
-distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.slow
+pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    options = {"dashboard_address": None, "host": "127.0.0.1", "silence_logs": "CRITICAL"}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **options) as cluster:
+def cluster(tmp_path_factory):
+    with toy_cluster.cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 
 
-def kill_a_worker(log, after):
-    """Kills the worker that started a run last, once the log shows `after` starts."""
-    while len(starts(log)) < after:
-        time.sleep(0.01)
-    os.kill(starts(log)[-1][2], signal.SIGKILL)
-
-
-def test_worker_killed_during_the_sweep(cluster, tmp_path):
-    log = str(tmp_path / "log")
-    runs = [Toy(number, log, pause=0.1) for number in range(20)]
-    killer = threading.Thread(target=kill_a_worker, args=(log, 5), daemon=True)
-    killer.start()
-    with sweep.cluster_executor(cluster.scheduler_address) as executor:
-        records = sweep.run_all(runs, executor, out=tmp_path / "cluster", progress=False)
-    killer.join()
-    history = events(log)
-    assert len({pid for _, _, pid in history}) in (2, 3)
-    assert os.getpid() not in {pid for _, _, pid in history}
-    assert sorted({number for event, number, _ in history if event == "end"}) == list(range(20))
-    expected = sweep.tables(sweep.run_all(runs, jobs=0, out=tmp_path / "here", progress=False))
-    for name, table in sweep.tables(records).items():
-        assert table.equals(expected[name])
-    assert len(list((tmp_path / "cluster").glob("toys/*.json"))) == 20
-
-
+@pytest.mark.slow
 def test_run_that_kills_every_worker_is_recorded_as_failed(cluster, tmp_path):
     log = str(tmp_path / "log")
     runs = [Toy(0, log, "die"), Toy(1, log)]
-    with sweep.cluster_executor(cluster.scheduler_address) as executor:
+    with sweep.cluster_executor(cluster.address) as executor:
         dead, fine = sweep.run_all(runs, executor, out=tmp_path / "runs", progress=False)
     assert (dead["status"], fine["status"]) == ("failed", "finished")
     assert dead["error"]["type"] == "KilledWorker"
@@ -66,15 +40,62 @@ class Environment:
         return {"epochs": [{name: os.environ.get(name) for name in self.names}]}
 
 
+@pytest.mark.slow
 def test_workers_get_the_threads_and_the_backend_of_the_caller(cluster, tmp_path, monkeypatch):
     config = SimpleNamespace(backend=lambda: "jax")
     monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(config=config))
-    with sweep.cluster_executor(cluster.scheduler_address) as executor:
+    with sweep.cluster_executor(cluster.address) as executor:
         runs = [Environment(("TF_NUM_INTRAOP_THREADS", "KERAS_BACKEND"))]
         (record,) = sweep.run_all(runs, executor, out=tmp_path, progress=False)
     assert record["tables"]["epochs"] == [{"TF_NUM_INTRAOP_THREADS": "1", "KERAS_BACKEND": "jax"}]
 
 
-def test_nobody_at_the_address():
-    with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:9'"):
-        sweep.cluster_executor("tcp://127.0.0.1:9", timeout=0.5)
+@pytest.mark.slow
+def test_late_worker_that_differs_fails_its_runs_and_they_are_trained_by_the_next_call(cluster, tmp_path):
+    log = str(tmp_path / "log")
+    runs = [Toy(number, log, pause=0.05) for number in range(8)]
+    with sweep.cluster_executor(cluster.address) as executor:
+        cluster.add_worker(toy_cluster.start_with(tmp_path / "site", toy_cluster.OLD_KERAS))
+        late = sweep.run_all(runs, executor, out=tmp_path / "runs", progress=False)
+    cluster.remove_worker()
+    failed = [record for record in late if record["status"] == "failed"]
+    assert all("'keras': '3.0.0'" in record["error"]["message"] for record in failed)
+    assert len(starts(log)) == 8 - len(failed)
+    with sweep.cluster_executor(cluster.address) as executor:
+        again = sweep.run_all(runs, executor, out=tmp_path / "runs", progress=False)
+    assert [record["status"] for record in again] == ["finished"] * 8
+    assert len(starts(log)) == 8
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tcp://no.such.host.invalid:8786", "nonsense://x", "", None])
+def test_nobody_at_the_address(address):
+    with pytest.raises(sweep.ClusterError, match=r"no Dask scheduler answers\. Received: address=") as caught:
+        sweep.cluster_executor(address, timeout=0.5)
+    assert repr(address) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_silent():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(sweep.ClusterError, match=f"Received: address='{address}'"):
+            sweep.cluster_executor(address, timeout=0.5)
+
+
+def test_without_distributed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(sweep.ClusterError, match="a cluster needs `distributed`"):
+        sweep.cluster_executor("tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_cluster_without_workers(tmp_path):
+    with toy_cluster.cluster(tmp_path / "cluster", workers=0) as cluster:
+        with pytest.warns(UserWarning, match="has no workers yet; runs wait for the first"):
+            executor = sweep.cluster_executor(cluster.address, timeout=1)
+        late = threading.Timer(0, cluster.add_worker)
+        late.start()
+        with executor:
+            (record,) = sweep.run_all([Toy(1, str(tmp_path / "log"))], executor, out=tmp_path, progress=False)
+        late.join()
+    assert record["status"] == "finished"

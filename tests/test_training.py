@@ -1,5 +1,6 @@
 """Batches, data, programs and bad input of `training.fit`."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -9,12 +10,13 @@ import weakref
 import keras
 import numpy as np
 import pytest
+from helpers import Traced, noise, traces
 
 from bnkeras import training
+from bnkeras.training import programs
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
-X = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(10, 1)).astype("float32")
+X, Y = noise(10, 3), noise(10, 1, seed=1)
 
 
 class Recorder(keras.layers.Layer):
@@ -31,24 +33,23 @@ class Recorder(keras.layers.Layer):
             self.step.assign_add(1)
         return keras.ops.cast(x, "float32")
 
-
-def recording_model():
-    model = keras.Sequential([keras.Input((1,), dtype="int32"), Recorder(), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    return model
+    def batches(self):
+        rows = keras.ops.convert_to_numpy(self.seen)[: int(keras.ops.convert_to_numpy(self.step))]
+        return [[int(value) for value in row if value >= 0] for row in rows]
 
 
-def batches_seen(model):
-    layer = model.layers[0]
-    rows = keras.ops.convert_to_numpy(layer.seen)[: int(keras.ops.convert_to_numpy(layer.step))]
-    return [[int(value) for value in row if value >= 0] for row in rows]
-
-
-def small_model(**kwargs):
+def small_model(dtype="float32", **kwargs):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((3,), dtype=dtype), Traced(1)])
     model.compile("sgd", "mse", **kwargs)
     return model
+
+
+def recording_model():
+    recorder = Recorder()
+    model = keras.Sequential([keras.Input((1,), dtype="int32"), recorder, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model, recorder
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def shared():
 
 
 def fit(model, *args, **kwargs):
-    """Graphs compile sooner than XLA does; what is tested here is the same for both."""
+    """Graphs compile faster than XLA does; what is tested here is the same for both."""
     return training.fit(model, *args, **{"jit": not TENSORFLOW, **kwargs})
 
 
@@ -72,7 +73,7 @@ def test_batch_order_is_a_permutation_by_seed_and_epoch():
 
 @pytest.mark.parametrize("drop_remainder", [False, True])
 def test_trains_on_the_batches_of_batch_order(drop_remainder):
-    model = recording_model()
+    model, recorder = recording_model()
     x = np.arange(10)[:, None]
     history = fit(model, x, Y, batch_size=4, epochs=2, seed=3, drop_remainder=drop_remainder)
     expected = [
@@ -80,24 +81,22 @@ def test_trains_on_the_batches_of_batch_order(drop_remainder):
         for epoch in range(2)
         for batch in training.batch_order(10, 4, 3, epoch, drop_remainder=drop_remainder)
     ]
-    assert batches_seen(model) == expected
+    assert recorder.batches() == expected
     assert history.params["steps"] == len(expected) // 2
 
 
 def test_trains_on_the_callers_own_batches():
-    model = recording_model()
+    model, recorder = recording_model()
     x = np.arange(10)[:, None]
     fit(model, x, Y, order=[[0, 0], [9, 1]])
     fit(model, x, Y, order=lambda epoch: np.array([[epoch, 5]]), epochs=2)
-    assert batches_seen(model) == [[0, 0], [9, 1], [0, 5], [1, 5]]
+    assert recorder.batches() == [[0, 0], [9, 1], [0, 5], [1, 5]]
 
 
 def test_whole_numbers_reach_the_model_uncast():
-    model = keras.Sequential([keras.Input((1,), dtype="uint8"), keras.layers.Rescaling(1 / 255), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    fit(model, np.arange(10, dtype="uint8")[:, None], Y)
-    (program,) = model._bnkeras_programs._programs
-    assert "uint8" in str(program)
+    model = small_model("uint8")
+    assert traces(fit, model, X.astype("uint8"), Y)
+    assert set(Traced.dtypes) == {"uint8"}
 
 
 def test_wide_floats_are_cast_as_in_keras_and_tensors_taken_as_they_are(shared):
@@ -143,17 +142,14 @@ def test_augmentation_draws_by_seed_and_epoch():
 
 
 def test_programs_are_kept_until_compile_and_go_with_the_model():
-    model = small_model()
-    fit(model, X, Y, batch_size=5, validation_data=(X, Y))
-    programs = dict(model._bnkeras_programs._programs)
-    fit(model, X, Y, batch_size=5, epochs=2, seed=1, validation_data=(X, Y))
-    assert model._bnkeras_programs._programs == programs
-    assert len(programs) == 2
+    model, options = small_model(), {"batch_size": 5, "validation_data": (X, Y)}
+    assert traces(fit, model, X, Y, **options)
+    assert not traces(fit, model, X, Y, epochs=2, seed=1, **options)
     model.compile("adam", "mae")
-    fit(model, X, Y, batch_size=5)
-    assert len(model._bnkeras_programs) == 1
+    assert traces(fit, model, X, Y, **options)
+    np.testing.assert_allclose(fit(model, X, Y, **options).history["val_loss"], model.evaluate(X, Y, verbose=0))
     gone = weakref.ref(model)
-    del model, programs
+    del model
     gc.collect()
     assert gone() is None
 
@@ -161,7 +157,7 @@ def test_programs_are_kept_until_compile_and_go_with_the_model():
 def test_model_with_programs_can_be_saved(tmp_path, shared):
     fit(shared, X, Y)
     shared.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", {"Traced": Traced})
     np.testing.assert_array_equal(loaded.predict(X, verbose=0), shared.predict(X, verbose=0))
 
 
@@ -196,56 +192,32 @@ def test_graphs_for_convolutions_and_few_steps_and_xla_elsewhere():
 
     from bnkeras.training._tensorflow import is_xla_faster
 
-    @tf.function
-    def dense(x):
-        return tf.matmul(x, x)
-
-    @tf.function
     def conv(x):
         return tf.nn.conv1d(x[None], tf.ones((1, 2, 2)), 1, "SAME")
 
-    @tf.function
     def dropout(x):
         return keras.random.dropout(x, 0.5, seed=1)
 
-    graphs = [f.get_concrete_function(tf.TensorSpec((2, 2))).graph for f in (dense, conv, dropout)]
+    functions = map(tf.function, (tf.square, conv, dropout))
+    graphs = [function.get_concrete_function(tf.TensorSpec((2, 2))).graph for function in functions]
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    assert [is_xla_faster(small_model(), graph) for graph in graphs] == [True, on_gpu, True]
+    assert [is_xla_faster(small_model(), graph, few=False) for graph in graphs] == [True, on_gpu, True]
     assert [is_xla_faster(small_model(), graph, few=True) for graph in graphs] == [on_gpu, on_gpu, True]
 
 
 def test_a_short_fit_does_not_decide_how_a_long_one_is_compiled(monkeypatch):
-    from bnkeras.training import programs
-
     monkeypatch.setattr(programs, "_FEW_STEPS", 4)
     model = small_model()
-    training.fit(model, X, Y, epochs=1, batch_size=len(X))
-    kept = len(programs.programs_of(model))
-    training.fit(model, X, Y, epochs=1, batch_size=len(X))
-    assert len(programs.programs_of(model)) == kept
-    training.fit(model, X, Y, epochs=4, batch_size=len(X))
-    assert len(programs.programs_of(model)) == kept + 1
+    assert traces(training.fit, model, X, Y, batch_size=len(X))
+    assert not traces(training.fit, model, X, Y, batch_size=len(X))
+    assert traces(training.fit, model, X, Y, batch_size=len(X), epochs=4)
 
 
+@pytest.mark.tensorflow
 def test_a_few_batches_of_any_size_take_one_program():
     model = small_model()
-    training.fit(model, X, Y, batch_size=len(X) - 1)
-    training.fit(model, X, Y, batch_size=3)
-    assert len(model._bnkeras_programs) == 1
-
-
-def test_unbuilt_model_is_built_with_the_same_weights():
-    def build():
-        keras.utils.set_random_seed(5)
-        model = keras.Sequential([keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.Adam(), "mse", metrics=["mae"])
-        return model
-
-    ours, expected = build(), build()
-    fit(ours, X, Y, batch_size=5, shuffle=False)
-    expected.fit(X, Y, batch_size=5, shuffle=False, verbose=0)
-    for value, other in zip(ours.get_weights(), expected.get_weights(), strict=True):
-        np.testing.assert_allclose(value, other, rtol=1e-5)
+    assert traces(training.fit, model, X, Y, batch_size=len(X) - 1)
+    assert not traces(training.fit, model, X, Y, batch_size=3)
 
 
 def test_own_loss_without_targets():
@@ -258,24 +230,29 @@ def test_own_loss_without_targets():
     assert losses[0] > losses[-1]
 
 
-@pytest.fixture
-def ctrl_c_interrupts():
-    """Python's own handler, which a test run in the background does not have."""
+@contextlib.contextmanager
+def pressing_ctrl_c():
+    """Yields a callback that presses Ctrl-C from epoch 1 on, again and again: destructors ignore it."""
+    done = threading.Event()
+
+    def press():
+        while not done.wait(0.2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    # A test run in the background has no handler.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    thread = threading.Thread(target=press)
+    try:
+        yield keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 1 and thread.start())
+    finally:
+        done.set()
+        signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_leaves_a_model_that_goes_on():
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-
     model = small_model()
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, X, Y, epochs=10_000, callbacks=Interrupt())
+    with pytest.raises(KeyboardInterrupt), pressing_ctrl_c() as callback:
+        fit(model, X, Y, epochs=10_000, callbacks=callback)
     steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
     assert 1 <= steps < 10_000
     assert np.isfinite(model.evaluate(X, Y, verbose=0))
@@ -307,25 +284,36 @@ def test_bad_argument_is_named(name, value, shared):
     np.testing.assert_array_equal(shared.get_weights()[0], before)
 
 
-def test_bad_data(shared):
-    with pytest.raises(ValueError, match=r"\(10, 3\), \(9, 1\)"):
-        fit(shared, X, Y[:9])
-    with pytest.raises(ValueError, match="at least one"):
-        fit(shared, X[:0], Y[:0])
-    with pytest.raises(ValueError, match="<U1"):
-        fit(shared, np.array(["a"]), Y[:1])
-    with pytest.raises(ValueError, match=r"must not exceed the number of examples, 10\. Received: 11"):
-        fit(shared, X, Y, batch_size=11)
-    with pytest.raises(ValueError, match="batch_size=4"):
-        fit(shared, X, Y, batch_size=4, order=[[0, 1]])
-    with pytest.raises(ValueError, match=r"same shape in every epoch. Received: \(1, 2\) in epoch 1, \(1, 1\) before"):
-        fit(shared, X, Y, order=lambda epoch: [[0] * (epoch + 1)], epochs=2)
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (X, Y[:9], {}, r"\(10, 3\), \(9, 1\)"),
+        (X[:0], Y[:0], {}, r"\(0, 3\)"),
+        (np.array(["a"]), Y[:1], {}, "<U1"),
+        (X, Y, {"batch_size": 11}, "10.*batch_size=11"),
+        (X, Y, {"batch_size": 4, "order": [[0, 1]]}, r"batch_size=4.*\(1, 2\)"),
+        (X, Y, {"order": lambda epoch: [[0] * (epoch + 1)], "epochs": 2}, r"\(1, 2\) in epoch 1, \(1, 1\)"),
+    ],
+)
+def test_bad_data(x, y, options, message, shared):
+    with pytest.raises(ValueError, match=message):
+        fit(shared, x, y, **options)
 
 
 def test_bad_model():
-    with pytest.raises(TypeError, match=r"keras\.Model"):
+    with pytest.raises(TypeError, match="model='model'"):
         training.fit("model", X, Y)
-    with pytest.raises(ValueError, match="not compiled"):
+    with pytest.raises(ValueError, match=r"model\.compile"):
         training.fit(keras.Sequential([keras.layers.Dense(1)]), X, Y)
-    with pytest.raises(ValueError, match="run_eagerly"):
+    with pytest.raises(ValueError, match="run_eagerly=True"):
         training.fit(small_model(run_eagerly=True), X, Y)
+
+
+@pytest.mark.tensorflow
+def test_distributed_models_are_refused():
+    import tensorflow as tf
+
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = small_model()
+    with pytest.raises(ValueError, match=r"`model\.fit`.*sequential"):
+        training.fit(model, X, Y)

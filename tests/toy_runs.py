@@ -14,6 +14,7 @@ class Toy:
     does: str = "learn"
     pause: float = 0.0
     sizes: tuple = (1, 2)
+    rows: int = 3
     study: ClassVar[str] = "toys"
 
     def train(self):
@@ -22,8 +23,8 @@ class Toy:
         getattr(self, f"_{self.does}")()
         self._note("end")
         loss = float("nan") if self.does == "diverge" else 1 / (1 + self.number)
-        rows = [{"epoch": e, "loss": loss / e, "accuracy": 1 - 0.5 / e, "seconds": 0.25 * e} for e in (1, 2, 3)]
-        return {"epochs": rows, "percentiles": [{"step": 0, "p50": float(self.number)}]}
+        rows = [{"epoch": e, "loss": loss / e, "accuracy": 1 - 0.5 / e} for e in range(1, 1 + self.rows)]
+        return {"epochs": rows, "percentiles": [{"step": 0, "p50": float(self.number)}], "source": "toys"}
 
     def _note(self, event):
         line = f"{event} {self.number} {os.getpid()}\n".encode()

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
+from bnkeras.forward import batch_norms
 from bnkeras.layers import BatchNormLayer
-from bnkeras.statistics._calls import batch_norms
 
 _AT_ONCE = 500
 

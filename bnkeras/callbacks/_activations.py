@@ -4,23 +4,19 @@ import contextlib
 
 import keras
 
-from bnkeras.statistics._calls import layer_names, replaced
+from bnkeras.forward import layer_names, overridden
+from bnkeras.keras_internals import layers_of
 
 _ACTIVATION_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU)
 
 
 def active_layers(model):
-    """The layers of `model` that apply an activation, linear ones included."""
-    return [layer for layer in model._flatten_layers(include_self=False) if _attribute(layer)]
-
-
-def is_linear(layer):
-    """Whether a layer's activation is the identity, as in `Dense(10)`."""
-    return getattr(layer, "activation", None) is keras.activations.linear
+    """Return the layers of `model` that apply an activation, linear ones included."""
+    return [layer for layer in layers_of(model) if _attribute(layer)]
 
 
 def channel_axis(layer):
-    """Axis of the units in the input and the output of a layer's activation."""
+    """Return the axis of the units in the input and the output of a layer's activation."""
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
@@ -34,57 +30,73 @@ def _attribute(layer):
 
 @contextlib.contextmanager
 def tapped(layers, tap):
-    """Inside, each of `layers` returns `tap(layer, z, f)` instead of its activation `f(z)`."""
+    """A context in which each of `layers` returns `tap(layer, z, f)` instead of its activation `f(z)`."""
 
     def through(layer, function):
         return lambda z, *args, **kwargs: tap(layer, z, function)
 
     with contextlib.ExitStack() as stack:
         for layer in layers:
-            name = _attribute(layer)
-            stack.enter_context(replaced(layer, **{name: through(layer, getattr(layer, name))}))
+            stack.enter_context(overridden([layer], **{_attribute(layer): through}))
         yield
 
 
+def calls(model, layers, x):
+    """Call the model on `x` in inference.
+
+    Returns:
+        `(calls, y)`: for each call of an activation of `layers`, in order, `(layer, input, output)`, and the output of
+        the model.
+    """
+    seen = []
+
+    def note(layer, z, f):
+        seen.append((layer, z, f(z)))
+        return seen[-1][2]
+
+    with tapped(layers, note):
+        y = model(x, training=False)
+    return seen, y
+
+
 def find_layer(model, layer):
-    """The layer of `model` given as a layer, a name or a path.
+    """Return the layer of `model` given as a layer, a name or a path.
 
     Raises:
-        ValueError: the model has no such layer, or several of that name, or the layer has no activation.
+        ValueError: If the model has no such layer, or several of that name, or the layer has no activation.
     """
-    layers = model._flatten_layers(include_self=False)
-    found = [known for known in layers if layer is known or layer in (known.name, known.path)]
+    found = [known for known in layers_of(model) if layer is known or layer in (known.name, known.path)]
+    active = active_layers(model)
     if len(found) != 1:
-        problem = "has no such layer" if not found else f"has {len(found)} layers of that name: give the layer itself"
+        problem = f"has {len(found)} layers of that name: give the layer itself" if found else "has no such layer"
         raise ValueError(
             f"`layer` must be a layer of the model or its name, and model {model.name!r} {problem}. "
             f"Received: layer={layer!r}. Its layers: {layer_names(model)}"
         )
-    if found[0] not in active_layers(model):
-        raise ValueError(
-            f"`layer` must have an activation. Received: layer={layer!r}. "
-            f"Layers with one: {[known.name for known in active_layers(model)]}"
-        )
+    if found[0] not in active:
+        names = [known.name for known in active]
+        raise ValueError(f"`layer` must have an activation. Received: layer={layer!r}. Layers with one: {names}")
     return found[0]
 
 
 def hidden_activations(model, x):
-    """The layers with a non-linear activation that is not the model's output, in the order of their calls on `x`.
+    """Return the layers with a non-linear activation that is not the model's output, in the order of their calls.
 
     Raises:
-        ValueError: there is none.
+        ValueError: If there is none.
     """
-    called = {}
-
-    def note(layer, z, function):
-        called.pop(layer, None)
-        called[layer] = function(z)
-        return called[layer]
-
-    layers = [layer for layer in active_layers(model) if not is_linear(layer)]
-    with keras.StatelessScope(), tapped(layers, note):
-        outputs = keras.tree.flatten(model(keras.tree.map_structure(lambda t: t[:1], x), training=False))
-    hidden = [layer for layer, output in called.items() if not any(output is given for given in outputs)]
+    linear = keras.activations.linear
+    layers = [layer for layer in active_layers(model) if getattr(layer, "activation", None) is not linear]
+    with keras.StatelessScope():
+        found, y = calls(model, layers, keras.tree.map_structure(lambda t: t[:1], x))
+    outputs = {}
+    for layer, _, output in found:
+        outputs.pop(layer, None)
+        outputs[layer] = output
+    hidden = [layer for layer, output in outputs.items() if not any(output is last for last in keras.tree.flatten(y))]
     if not hidden:
-        raise ValueError(f"Model {model.name!r} has no hidden layer with a non-linear activation.")
+        raise ValueError(
+            "`model` must have a hidden layer with a non-linear activation. "
+            f"Received: model={model.name!r} with the layers {layer_names(model)}"
+        )
     return hidden

@@ -1,11 +1,10 @@
 """What the loggers share: a fixed probe batch, looked at every so many steps."""
 
-import numbers
-
 import keras
 import numpy as np
 
-from bnkeras.statistics._calls import stateless, training_batch_norm
+from bnkeras.arguments import check_integers, count_examples
+from bnkeras.forward import batch_norms, overridden, stateless
 
 MODES = ("training", "inference")
 
@@ -15,11 +14,10 @@ class ProbeCallback(keras.callbacks.Callback):
 
     def __init__(self, every, mode):
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, numbers.Integral) or every < 1:
-            raise ValueError(f"`every` must be an integer of at least 1. Received: every={every!r}")
+        check_integers(1, every=every)
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}")
-        self.every = int(every)
+        self.every = every
         self.mode = mode
         self._looks = []
 
@@ -44,39 +42,44 @@ class ProbeCallback(keras.callbacks.Callback):
 
     def _look_if_due(self, step):
         if step >= self._due:
+            # With JAX, reading `self.model` brings the variables up to date.
             self._looks.append((step, self._look(self.model)))
             self._due = (step // self.every + 1) * self.every
 
     def _compiled(self, model, function):
         """`function` of the probe, compiled, with batch normalization in the logger's mode."""
+        layers = batch_norms(model) if self.mode == "training" else []
 
         def run(*args):
-            if self.mode == "inference":
-                return function(*args)
-            with training_batch_norm(model):
+            with overridden(layers, call=_in_training):
                 return function(*args)
 
         return stateless(model, run)
 
 
-def checked_probe(probe, name="probe"):
-    """A batch of arrays without NaN, floats in Keras's own width.
+def _in_training(layer, call):
+    """The call of a batch normalization layer in training, where every other layer is in inference.
+
+    It would update the moving statistics: for use in a `keras.StatelessScope`, which drops the updates.
+    """
+    return lambda inputs, training=None, mask=None: call(inputs, training=True, mask=mask)
+
+
+def checked_probe(probe):
+    """Return a batch as arrays without NaN, floats in Keras's own width.
 
     Raises:
-        ValueError: it has no examples, a NaN or infinity, or arrays of different length.
+        ValueError: If it has no examples, a NaN or infinity, or arrays of different length.
     """
     arrays = keras.tree.map_structure(np.asarray, probe)
-    lengths = {array.shape[0] if array.ndim else 0 for array in keras.tree.flatten(arrays)}
-    if len(lengths) != 1 or lengths == {0}:
-        shapes = [array.shape for array in keras.tree.flatten(arrays)]
-        raise ValueError(f"`{name}` must hold at least one example, as many in each array. Received shapes: {shapes}")
-    return keras.tree.map_structure(lambda array: _finite(array, name), arrays)
+    count_examples(arrays, "`probe`")
+    return keras.tree.map_structure(_finite, arrays)
 
 
-def _finite(array, name):
+def _finite(array):
     if array.dtype.kind != "f":
         return array
     wrong = array.size - np.count_nonzero(np.isfinite(array))
     if wrong:
-        raise ValueError(f"`{name}` must be finite. Received: {wrong} NaN or infinite values of {array.size}")
+        raise ValueError(f"`probe` must be finite. Received: {wrong} NaN or infinite values of {array.size}")
     return array.astype(keras.config.floatx())

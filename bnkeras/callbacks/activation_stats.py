@@ -1,17 +1,16 @@
-"""How activations and gradients fare from layer to layer, along the training."""
+"""Statistics of activations and gradients from layer to layer, during training."""
 
 import keras
 import pandas as pd
 from keras import ops
 
-from bnkeras.callbacks import _gradients
-from bnkeras.callbacks._activations import channel_axis, find_layer, hidden_activations, tapped
+from bnkeras.callbacks._activations import calls, channel_axis, find_layer, hidden_activations, tapped
 from bnkeras.callbacks._probe import ProbeCallback, checked_probe
-from bnkeras.statistics._calls import build
+from bnkeras.forward import build
 
 
 class ActivationStats(ProbeCallback):
-    """Log what becomes of activations and gradients in each layer while a model trains.
+    """Log statistics of the activations and gradients of each layer while a model trains.
 
     On a fixed probe batch, for each layer with an activation `a = f(z)`, every `every` steps:
 
@@ -20,23 +19,22 @@ class ActivationStats(ProbeCallback):
         gradient_norm    sqrt(sum (dL/da)^2), L the model's loss, averaged over the probe as in training
 
     Dead units pass (almost) no gradient back, whatever the example: of ReLU those whose input is never positive, of a
-    sigmoid those that are saturated for all (with the default threshold, |z| > 6.9 everywhere), of leaky ReLU none. Of
-    a convolution, a unit is a channel. The gradient norms of neighbouring layers tell whether gradients vanish or
-    explode on their way back.
+    sigmoid those that are saturated for all (with the default threshold, |z| > 6.9 everywhere), of leaky ReLU none. A
+    unit of a convolution is a channel. The gradient norms from layer to layer show whether gradients vanish or explode.
 
     The model is left as it is, and steps count, as with `PercentileLogger`.
 
     Args:
-        probe: `(x, y)` or `(x, y, sample_weight)`, as `model.fit` takes them; `x` of shape `(examples, ...)`.
-        layers: list of layers with an activation, or their names or paths; default: all with a non-linear one, except
-            the model's output.
-        every: integer, number of training steps from one look to the next; step 0 is the first.
+        probe: Tuple `(x, y)` or `(x, y, sample_weight)`, as `model.fit` takes them; `x` of shape `(examples, ...)`.
+        layers: List of layers with an activation, or their names or paths. Defaults to `None`: all with a non-linear
+            one, except the model's output.
+        every: Integer, number of training steps from one look to the next; step 0 is the first. Defaults to `100`.
         mode: `"training"` or `"inference"`, what batch normalization uses. Dropout and everything else is off in
             both. Defaults to `"training"`.
-        threshold: number of at least 0, see above. Defaults to `1e-3`.
+        threshold: Float of at least 0, see above. Defaults to `1e-3`.
 
     Raises:
-        ValueError: in the constructor for a bad argument; at the start of the training for a probe that does not fit
+        ValueError: In the constructor for a bad argument; at the start of the training for a probe that does not fit
             the model, a layer that it does not have, or a model that is not compiled.
 
     Example:
@@ -67,17 +65,22 @@ class ActivationStats(ProbeCallback):
         x, *targets = self.probe
         build(model, x, "probe")
         if not model.compiled:
-            raise ValueError(f"The gradient is that of the loss: compile the model. Received: model {model.name!r}")
+            raise ValueError(
+                f"`model` must be compiled: the gradient is that of its loss. Received: model={model.name!r}"
+            )
         x, targets = keras.tree.map_structure(ops.convert_to_tensor, (x, tuple(targets)))
         if self.layers is None:
             layers = hidden_activations(model, x)
         else:
             layers = [find_layer(model, layer) for layer in self.layers]
-        self._names = [layer.name for layer in layers]
-        if len(set(self._names)) < len(layers):
-            self._names = [layer.path for layer in layers]
-        zeros = _zeros_like_activations(model, layers, x, targets)
-        read = self._compiled(model, lambda *data: _statistics(model, layers, self.threshold, *data))
+        names = [layer.name for layer in layers]
+        self._names = names if len(set(names)) == len(names) else [layer.path for layer in layers]
+        with keras.StatelessScope():
+            found, y = calls(model, layers, x)
+        # Creates the variables of the loss, where it has any.
+        model.compute_loss(x, targets[0], y, *targets[1:])
+        callers, zeros = [layer for layer, _, _ in found], [ops.zeros_like(a) for _, _, a in found]
+        read = self._compiled(model, lambda *data: _statistics(model, layers, callers, self.threshold, *data))
         self._look = lambda model: ops.convert_to_numpy(read(zeros, x, targets))
 
     def result(self):
@@ -92,44 +95,59 @@ class ActivationStats(ProbeCallback):
         return pd.DataFrame(rows, columns=columns)
 
 
-def _zeros_like_activations(model, layers, x, targets):
-    """Zeros to add to each activation, by the order of the calls; builds the loss on the way."""
-    zeros = []
+def _statistics(model, layers, callers, threshold, zeros, x, targets):
+    """Mean, standard deviation, share of dead units and gradient norm of each layer, of shape `(layers, 4)`.
 
-    def keep(layer, z, f):
-        a = f(z)
-        zeros.append(ops.zeros_like(a))
-        return a
-
-    with keras.StatelessScope(), tapped(layers, keep):
-        y = model(x, training=False)
-    model.compute_loss(x, targets[0], y, *targets[1:])
-    return zeros
-
-
-def _statistics(model, layers, threshold, zeros, x, targets):
-    """Mean, standard deviation, share of dead units and gradient norm of each layer, of shape `(layers, 4)`."""
-    calls = []
+    The gradients are those at `zeros`, which are added to the activations that the layers `callers` return, in order.
+    """
 
     def loss(zeros):
-        seen = []
+        activations = []
 
         def tap(layer, z, f):
-            a, slope = _gradients.with_slope(f, z)
-            seen.append((a, slope))
-            calls.append(layer)
-            return a + zeros[len(seen) - 1]
+            a, slope = _with_slope(f, z)
+            activations.append((a, slope))
+            return a + zeros[len(activations) - 1]
 
         with tapped(layers, tap):
             y = model(x, training=False)
-        return model.compute_loss(x, targets[0], y, *targets[1:]), seen
+        return model.compute_loss(x, targets[0], y, *targets[1:]), activations
 
-    gradients, seen = _gradients.at_zeros(loss, zeros)
+    gradients, activations = _gradients(loss, zeros)
     rows = []
     for layer in layers:
-        own = [(*seen[i], gradients[i]) for i, called in enumerate(calls) if called is layer]
+        own = [(*activations[i], gradients[i]) for i, caller in enumerate(callers) if caller is layer]
         rows.append(_row(*(_by_unit(tensors, channel_axis(layer)) for tensors in zip(*own, strict=True)), threshold))
     return ops.stack(rows)
+
+
+def _with_slope(f, z):
+    """`f(z)` and its derivative, of a function that acts on each element by itself."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        a, pull_back = jax.vjp(f, z)
+        return a, pull_back(jax.numpy.ones_like(a))[0]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        a = f(z)
+    return a, tape.gradient(a, z, unconnected_gradients="zero")
+
+
+def _gradients(loss, zeros):
+    """Gradients at a list of tensors of a function that returns `(loss, further results)`, and the further results."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.grad(loss, has_aux=True)(zeros)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        value, results = loss(zeros)
+    return tape.gradient(value, zeros, unconnected_gradients="zero"), results
 
 
 def _by_unit(tensors, axis):

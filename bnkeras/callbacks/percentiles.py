@@ -1,13 +1,13 @@
-"""Percentiles of what goes into an activation, along the training."""
+"""Percentiles of what goes into an activation, during training."""
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
 
-from bnkeras.callbacks._activations import channel_axis, find_layer, hidden_activations, tapped
+from bnkeras.callbacks._activations import calls, channel_axis, find_layer, hidden_activations
 from bnkeras.callbacks._probe import ProbeCallback, checked_probe
-from bnkeras.statistics._calls import build
+from bnkeras.forward import build
 
 
 class PercentileLogger(ProbeCallback):
@@ -19,27 +19,27 @@ class PercentileLogger(ProbeCallback):
 
     The activation may be a layer of its own (`Activation`, `ReLU`, `LeakyReLU`, `PReLU`, `ELU`) or an argument of
     another (`Dense(activation=...)`, convolutions): then `z` is what that layer computes before it. A unit is an entry
-    of `axis`: of a convolution, a channel, and the percentiles run over examples and positions. A layer that is called
-    several times pools its calls.
+    of `axis`; for a convolution, a channel, and the percentiles run over examples and positions. The calls of a layer
+    that is called several times are pooled.
 
     The model is left as it is: no weight, moving statistic or random state changes. The first look is before the first
-    step. Keras calls batch callbacks once in `steps_per_execution` steps; a look that falls between two calls is
-    taken at the next one, and `step` says when. `bnkeras.training.fit` stops at exactly the steps asked for.
+    step. Keras calls batch callbacks once in `steps_per_execution` steps; a look due between two calls is taken at the
+    next one, and `step` records when. `bnkeras.training.fit` stops at exactly the steps asked for.
 
     Args:
-        probe: array of shape `(examples, ...)`, or the structure of arrays that the model takes.
-        layer: a layer with an activation, its name or its path; default: the last one with a non-linear activation
-            that is not the model's output.
-        every: integer, number of training steps from one look to the next; step 0 is the first.
-        percentiles: numbers from 0 to 100. Defaults to `(15, 50, 85)`. Linear interpolation, as in `numpy.percentile`.
+        probe: Array of shape `(examples, ...)`, or the structure of arrays that the model takes.
+        layer: Layer with an activation, its name or its path. Defaults to `None`: the last one with a non-linear
+            activation that is not the model's output.
+        every: Integer, number of training steps from one look to the next; step 0 is the first. Defaults to `100`.
+        percentiles: Numbers from 0 to 100, interpolated linearly as in `numpy.percentile`. Defaults to `(15, 50, 85)`.
         mode: `"training"` normalizes the probe by its own statistics in every batch normalization layer that is not
             frozen, `"inference"` by the moving ones. Dropout and everything else is off in both. Defaults to
             `"training"`.
-        axis: integer, axis of the units in `z`; default: the channel axis of a layer that has a `data_format`, else
-            the last.
+        axis: Integer, axis of the units in `z`. Defaults to `None`: the channel axis of a layer that has a
+            `data_format`, else the last.
 
     Raises:
-        ValueError: in the constructor for a bad argument; at the start of the training for a probe that does not fit
+        ValueError: In the constructor for a bad argument; at the start of the training for a probe that does not fit
             the model or a layer that it does not have.
 
     Example:
@@ -81,23 +81,15 @@ class PercentileLogger(ProbeCallback):
         Returns:
             A `pandas.DataFrame` with the columns `step` (training steps done), `unit`, `percentile` and `value`.
         """
-        steps = [step for step, _ in self._looks]
-        units = len(self._looks[0][1]) if self._looks else 0
-        index = pd.MultiIndex.from_product(
-            [steps, range(units), self.percentiles], names=["step", "unit", "percentile"]
-        )
-        values = np.concatenate([look.ravel() for _, look in self._looks]) if self._looks else np.zeros(0)
-        return pd.DataFrame({"value": values}, index=index).reset_index()
+        rows = [
+            (step, unit, percentile, value)
+            for step, look in self._looks
+            for unit, values in enumerate(look)
+            for percentile, value in zip(self.percentiles, values, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["step", "unit", "percentile", "value"])
 
 
 def _inputs(model, layer, x):
     """What goes into the activation of `layer` when the model sees `x`, all calls of the layer in one tensor."""
-    seen = []
-
-    def keep(layer, z, function):
-        seen.append(z)
-        return function(z)
-
-    with tapped([layer], keep):
-        model(x, training=False)
-    return ops.cast(ops.concatenate(seen), "float32")
+    return ops.cast(ops.concatenate([z for _, z, _ in calls(model, [layer], x)[0]]), "float32")

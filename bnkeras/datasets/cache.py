@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import tempfile
 import threading
 import urllib.request
 from pathlib import Path
@@ -82,7 +81,9 @@ def _scratch_folder(path):
             stack.enter_context(FileLock(where / f".{name}.lock"))
             for left in where.glob(f".{name}.download-*"):  # By a process that was killed.
                 shutil.rmtree(left, ignore_errors=True)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=where, prefix=f".{name}.download-"))
+            folder = where / f".{name}.download-{os.getpid()}"
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)  # before it is made: a signal may come between
+            folder.mkdir()
         except OSError as error:
             raise DataError(f"{name} can't be cached, {where} is not writable ({error}); {_advice(path)}") from error
         try:

@@ -1,8 +1,13 @@
-"""TensorFlow's fused batch normalization, where it measures faster than separate operations."""
+"""TensorFlow's fused batch normalization, where it measures faster than separate operations.
+
+`x` is a float tensor; `gamma`, `beta`, `mean` and `variance` have the shape `(channels,)`, or the first two are `None`.
+"""
 
 import math
 
 import keras
+
+from bnkeras.keras_internals import in_xla
 
 # Measured on two CPU cores (benchmarks/batch_norm.py): below this many elements oneDNN's fixed cost outweighs its gain.
 MIN_ELEMENTS = 2**17
@@ -15,16 +20,9 @@ MIN_EPSILON = 1.001e-5
 def normalize_by_batch(x, gamma, beta, axis, epsilon):
     """Normalize `x` over all axes but `axis` with its own statistics, by one fused kernel.
 
-    Args:
-        x: Float tensor.
-        gamma: Scale, of shape `(channels,)`, or `None`.
-        beta: Offset, of shape `(channels,)`, or `None`.
-        axis: Integer, the channel axis.
-        epsilon: Float, added to the variance.
-
     Returns:
-        `None` where separate operations are at least as fast, or the kernel does not apply; else `(y, mean, variance)`
-        with mean and biased variance of shape `(channels,)`.
+        `(y, mean, variance)`, the variance biased; `None` where separate operations are at least as fast, or the kernel
+        does not apply.
     """
     if not _pays(x, axis, epsilon):
         return None
@@ -39,15 +37,6 @@ def normalize_by_batch(x, gamma, beta, axis, epsilon):
 
 def normalize_by_population(x, gamma, beta, mean, variance, axis, epsilon):
     """Normalize `x` with the given statistics by one fused kernel, which TensorFlow also merges into a convolution.
-
-    Args:
-        x: Float tensor.
-        gamma: Scale, of shape `(channels,)`, or `None`.
-        beta: Offset, of shape `(channels,)`, or `None`.
-        mean: Tensor of shape `(channels,)`.
-        variance: Tensor of shape `(channels,)`.
-        axis: Integer, the channel axis.
-        epsilon: Float, added to the variance.
 
     Returns:
         `y`, or `None` where separate operations are at least as fast, or the kernel does not apply.
@@ -74,31 +63,17 @@ def _fused(x, gamma, beta, mean, variance, epsilon, is_training):
 
 
 def _pays(x, axis, epsilon):
+    # XLA fuses separate operations itself, with moments in two passes.
     if keras.backend.backend() != "tensorflow":
         return False
     shape = tuple(x.shape)
-    if axis not in (-1, len(shape) - 1) or keras.backend.standardize_dtype(x.dtype) != "float32":
+    if axis % len(shape) != len(shape) - 1 or keras.backend.standardize_dtype(x.dtype) != "float32":
         return False
     # Channels that are no multiple of the vector width take oneDNN's slow route.
     if epsilon < MIN_EPSILON or shape[-1] % 4:
         return False
-    return _typical_size(shape) >= MIN_ELEMENTS and not _in_xla()
+    return _typical_size(shape) >= MIN_ELEMENTS and not in_xla()
 
 
 def _typical_size(shape):
-    if None in shape[1:]:
-        return math.inf
-    return math.prod(shape[1:]) * (shape[0] or TYPICAL_BATCH)
-
-
-def _in_xla():
-    """Whether this is being traced for XLA, which fuses separate operations itself, with two-pass moments."""
-    import tensorflow as tf
-
-    if tf.executing_eagerly():
-        return False
-    try:
-        from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-    except ImportError:
-        return False
-    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return math.inf if None in shape[1:] else math.prod(shape[1:]) * (shape[0] or TYPICAL_BATCH)

@@ -12,49 +12,49 @@ MIN_LOOPED_ELEMENTS = 2**15
 MOST_UNROLLED = 64
 
 
-def normalize_groups(x, gamma, beta, size, axis, epsilon):
-    """Normalize each `size` consecutive examples along axis 0 by their own statistics.
+def normalize(x, groups, gamma, beta, axis, epsilon):
+    """Normalize each group by its own statistics.
+
+    Args:
+        x: Float tensor of shape `(batch, ...)`.
+        groups: The same, of shape `(groups, size, ...)`.
+        axis: Integer, that of the channels in `x`.
 
     Returns:
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`; `None`
-        where separate operations are at least as fast, the kernel does not apply, or `size` does not divide the batch.
+        where separate operations are at least as fast, or the kernel does not apply.
     """
-    if not _pays(x, size, axis, epsilon):
+    if not _pays(groups) or not _fused._pays(x, axis, epsilon):
         return None
     import tensorflow as tf
 
-    channels = x.shape[-1]
-    gamma = tf.ones(channels) if gamma is None else tf.cast(gamma, x.dtype)
-    beta = tf.zeros(channels) if beta is None else tf.cast(beta, x.dtype)
-    groups = tf.reshape(x, (-1, *_as_images(x.shape, size)))
-    normalize = _looped if x.shape[0] is None else _unrolled
-    y, mean, variance = normalize(groups, gamma, beta, epsilon)
-    n = size * math.prod(x.shape[1:-1])
+    count, *shape = groups.shape
+    gamma = tf.ones(shape[-1]) if gamma is None else tf.cast(gamma, groups.dtype)
+    beta = tf.zeros(shape[-1]) if beta is None else tf.cast(beta, groups.dtype)
+    # The kernel takes (examples, height, width, channels).
+    images = groups if len(shape) == 4 else tf.reshape(groups, (-1, 1, 1, math.prod(shape[:-1]), shape[-1]))
+    y, mean, variance = (_looped if count is None else _unrolled)(images, gamma, beta, epsilon)
+    n = math.prod(shape[:-1])
     # The kernel returns Bessel's variance, sum / (n - 1).
     return tf.reshape(y, tf.shape(x)), tf.reduce_mean(mean, 0), tf.reduce_mean(variance, 0) * ((n - 1) / n)
 
 
-def _pays(x, size, axis, epsilon):
-    batch, elements = x.shape[0], size * math.prod(x.shape[1:]) if None not in x.shape[1:] else 0
-    if batch is None:
-        return elements >= MIN_LOOPED_ELEMENTS and _fused._pays(x, axis, epsilon)
-    divides = batch % size == 0 and batch // size <= MOST_UNROLLED
-    return divides and elements >= MIN_GROUP_ELEMENTS and _fused._pays(x, axis, epsilon)
-
-
-def _as_images(shape, size):
-    """The shape `(examples, height, width, channels)`, which the kernel takes, of a group."""
-    return (size, *shape[1:]) if len(shape) == 4 else (1, 1, size * math.prod(shape[1:-1]), shape[-1])
+def _pays(groups):
+    count, *shape = groups.shape
+    if None in shape:
+        return False
+    if count is None:
+        return math.prod(shape) >= MIN_LOOPED_ELEMENTS
+    return math.prod(shape) >= MIN_GROUP_ELEMENTS and count <= MOST_UNROLLED
 
 
 def _unrolled(groups, gamma, beta, epsilon):
     """Normalized groups, means and variances, each stacked, by as many calls as there are groups."""
     import tensorflow as tf
 
-    def normalize(group):
-        return _fused._fused(group, gamma, beta, tf.zeros(0), tf.zeros(0), epsilon, is_training=True)
-
-    return map(tf.stack, zip(*map(normalize, tf.unstack(groups)), strict=True))
+    none = tf.zeros(0)
+    calls = [_fused._fused(group, gamma, beta, none, none, epsilon, is_training=True) for group in tf.unstack(groups)]
+    return [tf.stack(parts) for parts in zip(*calls, strict=True)]
 
 
 def _looped(groups, gamma, beta, epsilon):
@@ -79,9 +79,7 @@ def _looped(groups, gamma, beta, epsilon):
         y, mean, variance, *kept = tf.map_fn(forward, groups, fn_output_signature=(groups.dtype,) * 6)
 
         def gradient(dy, *_):
-            dx, *of_weights = tf.map_fn(
-                backward, (dy, groups, *kept), fn_output_signature=(groups.dtype,) * 3
-            )
+            dx, *of_weights = tf.map_fn(backward, (dy, groups, *kept), fn_output_signature=(groups.dtype,) * 3)
             return dx, *(tf.reduce_sum(one, 0) for one in of_weights)
 
         return (y, mean, variance), gradient

@@ -7,7 +7,10 @@ import warnings
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.layers import _fused, _fused_groups, _moments
+from bnkeras.arguments import check_integers
+from bnkeras.layers import _fused
+from bnkeras.layers._groups import normalize_groups
+from bnkeras.layers.moments import moments
 
 _INFERENCE = ("population", "batch")
 _PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
@@ -54,8 +57,8 @@ class BatchNormLayer(keras.layers.Layer):
             consecutive examples are normalized by theirs, and the moving statistics take the mean over groups of
             both. The batch must be a multiple of n. Defaults to `None`, the whole batch.
         inference: `"population"`: inference uses the moving statistics; `"batch"`: it uses the batch's own, and
-            leaves the moving ones alone. Read when a function is traced: after a change, compile anew.
-            Defaults to `"population"`.
+            leaves the moving ones alone. Read when a function is traced: after a change, compile again. Defaults to
+            `"population"`.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name`, `dtype` and `trainable`.
 
     Call arguments:
@@ -126,30 +129,29 @@ class BatchNormLayer(keras.layers.Layer):
         self._check_arguments()
 
     def _check_arguments(self):
-        size = self.group_size
-        sized = size is None or (isinstance(size, numbers.Integral) and size > 0)
+        check_integers(1, optional=True, group_size=self.group_size)
         checks = {
             "momentum": (0 <= self.momentum <= 1, "a number in [0, 1]"),
             "epsilon": (0 <= self.epsilon < math.inf, "a number of at least 0"),
-            "group_size": (sized, "`None` or a positive integer"),
             "inference": (self.inference in _INFERENCE, f"one of {_INFERENCE}"),
         }
         for name, (holds, expected) in checks.items():
             if not holds:
                 raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}")
-        if self.synchronized and size is not None:
-            raise ValueError(f"`synchronized=True` and `group_size` exclude each other. Received: group_size={size}")
-        if self.synchronized and keras.backend.backend() == "torch":
-            raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: torch")
+        if self.synchronized and self.group_size is not None:
+            received = f"synchronized={self.synchronized}, group_size={self.group_size}"
+            raise ValueError(f"`synchronized` and `group_size` exclude each other. Received: {received}")
+        if self.synchronized and keras.config.backend() == "torch":
+            raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: backend='torch'")
 
     def build(self, input_shape):
         """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, each of shape `(channels,)`."""
         self.compute_output_shape(input_shape)
         channels = input_shape[self.axis]
         if channels is None:
-            raise ValueError(f"The size along `axis` must be known. Received: axis={self.axis}, shape {input_shape}")
+            raise ValueError(f"Channels must be known at build. Received: axis={self.axis}, input_shape={input_shape}")
         if self.group_size is not None and self.axis % len(input_shape) == 0:
-            raise ValueError(f"`group_size` needs the examples along axis 0. Received: axis={self.axis}")
+            raise ValueError(f"With `group_size`, axis 0 must be that of the examples. Received: axis={self.axis}")
         for name, wanted in [("gamma", self.scale), ("beta", self.center)]:
             if wanted:
                 setattr(self, name, self._add_channel_weight(name, channels))
@@ -172,16 +174,14 @@ class BatchNormLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Return the shape of the inputs."""
         if not -len(input_shape) <= self.axis < len(input_shape):
-            raise ValueError(f"`axis` is out of range for inputs of shape {input_shape}. Received: axis={self.axis}")
+            raise ValueError(f"`axis` is out of range. Received: axis={self.axis}, input_shape={input_shape}")
         return input_shape
 
     def call(self, inputs, training=None, mask=None):
         """Normalize `inputs`; in training, update the moving statistics as well."""
         if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
-            raise ValueError(
-                "`mask` must have one dimension less than the inputs. "
-                f"Received: mask of shape {mask.shape}, inputs of shape {inputs.shape}"
-            )
+            shapes = f"mask of shape {mask.shape}, inputs of shape {inputs.shape}"
+            raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
         # Sums over a batch overflow in float16.
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         if training and self.trainable:
@@ -204,48 +204,21 @@ class BatchNormLayer(keras.layers.Layer):
     def _normalize_by_population(self, x, training):
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         fused = None if training else _fused.normalize_by_population(x, *weights, self.axis, self.epsilon)
-        if fused is not None:
-            return fused
-        return self._normalize(x, self.moving_mean, self.moving_variance)
+        return self._normalize(x, self.moving_mean, self.moving_variance) if fused is None else fused
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
         self._warn_of_single_values(x)
         mask = None if mask is None else ops.expand_dims(mask, -1)
         if self.group_size is not None:
-            return self._normalize_groups(x, mask)
+            return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
         if mask is None and not self.synchronized:
             fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
             if fused is not None:
                 return fused
         axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
-        mean, variance = _moments.moments(x, axes, mask, synchronized=self.synchronized)
+        mean, variance = moments(x, axes, mask, synchronized=self.synchronized)
         return self._normalize(x, mean, variance), mean, variance
-
-    def _normalize_groups(self, x, mask):
-        """The same, the batch split to `(groups, group_size, ...)`; mean and variance are averages over groups."""
-        fused = mask is None and _fused_groups.normalize_groups(
-            x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon
-        )
-        if fused:
-            return fused
-        split = _moments.split_groups(x, self.group_size)
-        if mask is not None:
-            mask = _moments.split_groups(ops.broadcast_to(mask, ops.shape(x)), self.group_size)
-        channel_axis = self.axis % len(x.shape) + 1
-        axes = tuple(i for i in range(1, len(split.shape)) if i != channel_axis)
-        mean, variance = _moments.moments(split, axes, mask, keepdims=True)
-        y = (split - mean) * ops.rsqrt(variance + self.epsilon)
-        if self.scale:
-            y = y * self._align(self.gamma, x)
-        if self.center:
-            y = y + self._align(self.beta, x)
-        return ops.reshape(y, ops.shape(x)), *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
-
-    def _align(self, weight, x):
-        """Shape a weight of shape `(channels,)` so that it broadcasts along the channels of `x`, split or not."""
-        axes_after = (-1 - self.axis) % len(x.shape)
-        return ops.reshape(ops.cast(weight, x.dtype), (-1,) + (1,) * axes_after)
 
     def _warn_of_single_values(self, x):
         shape = list(x.shape)
@@ -260,8 +233,7 @@ class BatchNormLayer(keras.layers.Layer):
             )
 
     def _update(self, moving, batch):
-        old = ops.cast(moving, batch.dtype)
-        moving.assign(self.momentum * old + (1.0 - self.momentum) * batch)
+        moving.assign(self.momentum * ops.cast(moving, batch.dtype) + (1.0 - self.momentum) * batch)
 
     def get_config(self):
         """Return the arguments that make this layer."""

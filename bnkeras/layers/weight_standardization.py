@@ -7,12 +7,12 @@ EPSILON = 1e-5
 
 
 def standardize(kernel):
-    """Standardize a kernel over all axes but the last, the output one.
+    """Standardize a kernel over all axes but the last, that of the outputs.
 
         kernel_hat = (kernel - mean) / (std + 1e-5)
 
     Args:
-        kernel: Tensor of shape `(..., outputs)`.
+        kernel: Float tensor of shape `(..., outputs)`.
 
     Returns:
         A tensor of the same shape and dtype. A constant kernel gives zeros, with finite gradients.
@@ -54,7 +54,7 @@ class _WeightStandardization:
         if all(n == 1 for n in shape[:-1]):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} has one weight per output, which standardizes to zero. "
-                f"Received: input_shape={tuple(input_shape)}, which gives a kernel of shape {shape}."
+                f"Received: input_shape={tuple(input_shape)}, for a kernel of shape {shape}"
             )
 
     def _kernel_in_use(self, kernel):
@@ -63,11 +63,6 @@ class _WeightStandardization:
     def quantize(self, *args, **kwargs):
         """Refuse: Keras's quantized calls would use the kernel as it is stored."""
         raise NotImplementedError(f"{type(self).__name__} {self.name!r} cannot be quantized.")
-
-
-class _WSConv(_WeightStandardization):
-    def convolution_op(self, inputs, kernel):
-        return super().convolution_op(inputs, self._kernel_in_use(kernel))
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
@@ -83,32 +78,32 @@ class WSDense(_WeightStandardization, keras.layers.Dense):
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
-class WSConv1D(_WSConv, keras.layers.Conv1D):
+class WSConv1D(_WeightStandardization, keras.layers.Conv1D):
     """`keras.layers.Conv1D` with weight standardization; arguments as there."""
 
     def call(self, inputs):
-        """Convolve with the standardized kernel, add the bias, apply the activation."""
-        # Conv1D.call convolves by itself; its parent's goes through convolution_op.
-        return super(keras.layers.Conv1D, self).call(inputs)
-
-    def convolution_op(self, inputs, kernel):
-        """Convolve with the standardized kernel, causally if asked to."""
-        padding = self.padding
+        """Convolve with the standardized kernel, causally if asked to, add the bias, apply the activation."""
+        channels_last, padding = self.data_format == "channels_last", self.padding
         if padding == "causal":
-            inputs, padding = self._pad_causally(inputs), "valid"
-        return ops.conv(
+            time = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+            inputs = ops.pad(inputs, [(0, 0), time, (0, 0)] if channels_last else [(0, 0), (0, 0), time])
+            padding = "valid"
+        y = ops.conv(
             inputs,
-            self._kernel_in_use(kernel),
+            self._kernel_in_use(self.kernel),
             strides=list(self.strides),
             padding=padding,
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
+        if self.bias is not None:
+            y = ops.add(y, self.bias if channels_last else ops.expand_dims(self.bias, -1))
+        return y if self.activation is None else self.activation(y)
 
-    def _pad_causally(self, inputs):
-        time = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
-        widths = [(0, 0), time, (0, 0)] if self.data_format == "channels_last" else [(0, 0), (0, 0), time]
-        return ops.pad(inputs, widths)
+
+class _WSConv(_WeightStandardization):
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, self._kernel_in_use(kernel))
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")

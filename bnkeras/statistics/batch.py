@@ -6,17 +6,15 @@ import warnings
 
 import keras
 
-from bnkeras.layers import BatchNormLayer, _fused
-from bnkeras.statistics._calls import replaced, required_batch_norms
-
-_COMPILED = ("train_function", "test_function", "predict_function")
-_STEPS = ("train_step", "test_step")
-_PROGRAMS = "_bnkeras_programs"
+from bnkeras.compiled import recompiled
+from bnkeras.forward import batch_norms, overridden
+from bnkeras.keras_internals import in_xla, layers_of
+from bnkeras.layers import BatchNormLayer
 
 
 @contextlib.contextmanager
 def batch_statistics(model):
-    """A context in which `model` infers with the statistics of the batch at hand.
+    """A context in which `model` infers with the statistics of each batch.
 
     Inside, every batch normalization layer computes, for `model.predict`, `model.evaluate` and calls of the model,
 
@@ -24,25 +22,25 @@ def batch_statistics(model):
 
     with mean and biased variance of the batch, in place of the moving ones. That holds for `BatchNormLayer` and for
     `keras.layers.BatchNormalization`, frozen or not, in nested models too. Dropout stays off and the moving
-    statistics stay as they are, which `model(x, training=True)` would not grant. An output then depends on the other
-    examples of its batch.
+    statistics stay as they are, unlike with `model(x, training=True)`. An output then depends on the other examples of
+    its batch.
 
     What `predict`, `evaluate` and `fit` have compiled is put aside and put back at the end, after an exception too:
     each context compiles for itself, and nothing needs compiling after it. Contexts nest. A `tf.function` or `jax.jit`
     of your own that has called the model before keeps what it was compiled with.
 
     Args:
-        model: a `keras.Model` with batch normalization.
+        model: A `keras.Model` with batch normalization.
 
     Yields:
         `model`.
 
     Raises:
-        TypeError: `model` is not a Keras model.
-        ValueError: `model` has no batch normalization layer.
+        TypeError: If `model` is not a Keras model.
+        ValueError: If `model` has no batch normalization layer.
 
     Warns:
-        UserWarning: a batch has a single value per channel, so that the output of a layer is its beta.
+        UserWarning: If a batch has a single value per channel, so that the output of a layer is its beta.
 
     Example:
 
@@ -55,92 +53,56 @@ def batch_statistics(model):
         Hajaj & Gillies, *Batch Normalization and the impact of batch structure on the behavior of deep convolution
         networks*, section 2.1.
     """
-    layers = required_batch_norms(model)
-    models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model)]
-    with contextlib.ExitStack() as stack:
-        for layer in layers:
-            stack.enter_context(_by_batch(layer))
-        for compiled in models:
-            stack.enter_context(_compiled_anew(compiled))
+    layers = batch_norms(model, required=True)
+    ours = [layer for layer in layers if isinstance(layer, BatchNormLayer)]
+    models = [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]
+    to_batch = overridden(ours, inference=lambda layer, old: "batch")
+    with to_batch, overridden(layers, call=_by_batch), recompiled(models):
         yield model
 
 
-@contextlib.contextmanager
-def _by_batch(layer):
-    """Let one layer use the batch's statistics, except where it is trained."""
-    call = layer.call
+def _by_batch(layer, call):
+    """The call of a layer, with the batch's statistics except where it is trained."""
+    infer = call if isinstance(layer, BatchNormLayer) else _twin(layer).call
 
     def batch_call(inputs, training=None, mask=None):
         if training and layer.trainable:
             return call(inputs, training=True, mask=mask)
-        inputs = _warning_of_one(inputs, layer)
-        return (call if isinstance(layer, BatchNormLayer) else _twin(layer).call)(inputs, training=False, mask=mask)
+        return infer(_warned_of_one(inputs, layer), training=False, mask=mask)
 
-    own = {"inference": "batch"} if isinstance(layer, BatchNormLayer) else {}
-    with replaced(layer, call=batch_call, **own):
-        yield
+    return batch_call
 
 
 def _twin(layer):
     """A `BatchNormLayer` with the weights of Keras's layer that infers with the batch's statistics."""
-    twin = BatchNormLayer(
-        axis=layer.axis,
-        epsilon=layer.epsilon,
-        center=layer.center,
-        scale=layer.scale,
-        synchronized=layer.synchronized,
-        inference="batch",
-        name=layer.name,
-        dtype=layer.dtype_policy,
-    )
+    names = ("axis", "epsilon", "center", "scale", "synchronized", "name")
+    arguments = {name: getattr(layer, name) for name in names}
+    twin = BatchNormLayer(inference="batch", dtype=layer.dtype_policy, **arguments)
     for name in ("gamma", "beta", "moving_mean", "moving_variance", "input_spec"):
         setattr(twin, name, getattr(layer, name))
     twin.built = True
     return twin
 
 
-@contextlib.contextmanager
-def _compiled_anew(model):
-    """Put aside what a model has compiled, and put it back, unless `compile` has made it out of date."""
-    own = vars(model)
-    loss = own.get("_loss_tracker")
-    kept = {name: own.pop(name) for name in (*_COMPILED, *_STEPS, _PROGRAMS) if name in own}
-    own.update(dict.fromkeys(_COMPILED))
-    # JAX looks compiled programs up by the function: the same test_step would find that of the moving statistics.
-    own.update({name: _another(kept.get(name, getattr(model, name))) for name in _STEPS})
-    try:
-        yield
-    finally:
-        for name in (*_STEPS, _PROGRAMS):
-            own.pop(name, None)
-        own.update(kept if own.get("_loss_tracker") is loss else dict.fromkeys(_COMPILED))
-
-
-def _another(function):
-    return lambda *args, **kwargs: function(*args, **kwargs)
-
-
-def _warning_of_one(x, layer):
+def _warned_of_one(x, layer):
     """`x`, with a warning where a batch of TensorFlow's turns out to be of one value per channel when it runs.
 
-    Where the batch size is known beforehand, the layer itself warns.
+    Where the batch size is known beforehand, the layer itself warns. XLA cannot call back to Python.
     """
     others = [n for axis, n in enumerate(x.shape) if axis not in (0, layer.axis % len(x.shape))]
-    if x.shape[0] is not None or None in others or math.prod(others) != 1:
+    if x.shape[0] is not None or None in others or math.prod(others) != 1 or in_xla():
         return x
     import tensorflow as tf
 
-    # XLA cannot call back to Python.
-    if _fused._in_xla():
-        return x
-
     def warn():
-        message = (
+        warnings.warn(
             f"{layer.name!r} takes its statistics from one value per channel (a batch of one example): the output is "
-            "`beta` whatever the input. Use batches of two or more."
+            "`beta` whatever the input. Use batches of two or more.",
+            stacklevel=2,
         )
-        return tf.numpy_function(lambda: (warnings.warn(message, stacklevel=2), True)[1], [], tf.bool)
+        return True
 
-    check = tf.cond(tf.shape(x)[0] == 1, warn, lambda: tf.constant(True))
+    single = tf.shape(x)[0] == 1
+    check = tf.cond(single, lambda: tf.numpy_function(warn, [], tf.bool), lambda: tf.constant(True))
     with tf.control_dependencies([check]):
         return tf.identity(x)

@@ -1,15 +1,14 @@
 """Estimate the population's mean and variance for every batch normalization layer."""
 
-import contextlib
 import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
+from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.layers.moments import precise_moments
 from bnkeras.statistics._batches import Batches
-from bnkeras.statistics._calls import build, replaced, required_batch_norms, stateless
-from bnkeras.statistics._pooling import Pool, moments
 
 
 def estimate_population_statistics(model, x, batch_size=None, steps=None, sequential=False, layers=None, progress=True):
@@ -21,7 +20,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
         n = sum_k n_k        mean = sum_k n_k * mean_k / n
         variance = sum_k n_k * (variance_k + (mean_k - mean)^2) / n
 
-    in float64, so that a smaller last batch counts by its size. Masked positions do not count. It takes the place of
+    in float64, so that a smaller last batch counts by its size. Masked positions do not count. It replaces
     running averages that lag, that start from 0 and 1, or that belong to other weights, as after averaging weights.
 
     What reaches a layer depends on how the layers before it normalize. There are two ways, and in both the first
@@ -39,25 +38,26 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     statistics. They are set at the very end: after an error, or an interrupt, the old ones are in place.
 
     Args:
-        model: a `keras.Model` with `BatchNormLayer` or `keras.layers.BatchNormalization` layers, in nested models too.
-        x: the inputs: an array of shape `(examples, ...)` or the structure of arrays that the model takes; or batches:
+        model: A `keras.Model` with `BatchNormLayer` or `keras.layers.BatchNormalization` layers, in nested models too.
+        x: The inputs: an array of shape `(examples, ...)` or the structure of arrays that the model takes; or batches:
             a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator. Of batches `(x, y)` or `(x, y, weights)`,
             the first counts, unweighted.
-        batch_size: integer, examples per batch, for arrays only. Defaults to 32. With `BatchNormLayer(group_size=n)`,
-            the batches of the training are groups: take `batch_size=n`.
-        steps: integer, number of batches to use; needed for a generator and for endless data. Default: all.
-        sequential: boolean, see above; not for a generator, which gives its data only once. Defaults to `False`.
-        layers: list of the layers to estimate; the others keep their moving statistics and normalize by them.
-            Default: all, frozen ones included.
-        progress: boolean, whether to show a bar when it takes more than two seconds. Defaults to `True`.
+        batch_size: Integer, examples per batch, for arrays only. With `BatchNormLayer(group_size=n)`, the batches of
+            the training are groups: use `batch_size=n`. Defaults to `None`: 32.
+        steps: Integer, number of batches; required for a generator and for endless data. Defaults to `None`: all.
+        sequential: Boolean, see above; not for a generator, which gives its data only once. Defaults to `False`.
+        layers: List of the layers to estimate; the others keep their moving statistics and normalize by them.
+            Defaults to `None`: all, frozen ones included.
+        progress: Boolean, whether to show a bar when it takes more than two seconds. Defaults to `True`.
 
     Raises:
-        TypeError: `model` is not a Keras model, or `x` is of a kind not listed.
-        ValueError: `model` has no such layer, `x` is empty or ends before `steps` batches, leaves a layer less than
-            two values per channel (none where the model does not call it), or leads to NaN or infinite statistics.
+        TypeError: If `model` is not a Keras model, or `x` is of a kind not listed.
+        ValueError: If `model` has no such layer, if `x` is empty or ends before `steps` batches, if it leaves a layer
+            fewer than two values per channel (none where the model does not call it), or leads to NaN or infinite
+            statistics.
 
     Warns:
-        UserWarning: a batch has one value per channel, which tells deeper layers nothing.
+        UserWarning: If a batch has one value per channel, so that deeper layers see nothing of it.
 
     Example:
 
@@ -74,106 +74,131 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     layers = _checked_layers(model, layers)
     batches = Batches(x, batch_size, steps)
     if sequential and batches.once:
-        raise ValueError("`sequential=True` reads the data once per layer, which a generator does not allow.")
+        raise ValueError("`sequential=True` reads the data once per layer. Received: x, a generator, gives it once")
     first = batches.first()
     build(model, first, "x")
-    estimate = _Estimate(model, layers)
+    measure = _measure(model, layers)
+    # For each layer, whether its statistics are known, and these.
+    known = [(False, *np.zeros((2, *layer.moving_mean.shape), "float32")) for layer in layers]
+    pools = [_Pool(layer.name) for layer in layers]
     if sequential:
-        for i in estimate.calling_order(first):
-            estimate.pool(batches.read(progress, layers[i].name), [i])
+        for i in dict.fromkeys(int(i) for i, *_ in measure(first, known)):
+            _fill(pools, [i], measure, known, batches.read(progress, layers[i].name))
+            known[i] = (True, *pools[i].statistics())
     else:
-        estimate.pool(batches.read(progress))
-    estimate.assign()
+        _fill(pools, range(len(layers)), measure, known, batches.read(progress))
+    statistics = [pool.statistics() for pool in pools]
+    if not sequential and len(layers) > 1 and min(pool.least for pool in pools) == 1:
+        warnings.warn(
+            "A batch has one value per channel: its variance is 0, and layers after the first see their predecessors' "
+            "beta. Use batches of two or more, the last one included.",
+            stacklevel=2,
+        )
+    for layer, (mean, variance) in zip(layers, statistics, strict=True):
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
 
 
 def _checked_layers(model, layers):
-    known = required_batch_norms(model)
+    known = batch_norms(model, required=True)
     layers = known if layers is None else list(layers)
     wrong = [layer for layer in layers if not any(layer is one for one in known)]
     if wrong or not layers:
-        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: {wrong or layers}")
+        raise ValueError(
+            f"`layers` must be batch normalization layers of the model. Received: layers={wrong or layers}"
+        )
     renorm = [layer.name for layer in layers if getattr(layer, "renorm", False)]
     if renorm:
-        raise ValueError(f"Layers with `renorm=True` keep statistics of another kind. Received: {renorm}")
+        raise ValueError(f"Layers with `renorm=True` keep statistics of another kind. Received: layers={renorm}")
     return layers
 
 
-class _Estimate:
-    """The pooled statistics of some layers, and the compiled pass over a batch that adds to them."""
+def _fill(pools, wanted, measure, known, batches):
+    """Add the moments of the batches to the pools of the layers with the indices `wanted`."""
+    for batch in batches:
+        for i, *moments in measure(batch, known):
+            if int(i) in wanted:
+                pools[int(i)].add(*map(ops.convert_to_numpy, moments))
 
-    def __init__(self, model, layers):
-        self._model = model
-        self._layers = layers
-        self._pools = [Pool() for _ in layers]
-        self._known = [(False, *np.zeros((2, *layer.moving_mean.shape), "float32")) for layer in layers]
-        self._order = []
-        self._pass = stateless(model, self._moments)
 
-    def calling_order(self, batch):
-        """Indices of the layers in the order in which the model calls them."""
-        self._pass(batch, self._tensors())
-        return list(dict.fromkeys(self._order))
+def _measure(model, layers):
+    """Compile a forward pass that returns the moments of what reaches each of `layers`.
 
-    def pool(self, batches, indices=None):
-        """Pool the moments of all layers over the batches, or those of the layers at `indices`."""
-        indices = range(len(self._layers)) if indices is None else indices
-        smallest = np.inf
-        for batch in batches:
-            found = self._pass(batch, self._tensors())
-            for i in indices:
-                for call in found[i]:
-                    call = [ops.convert_to_numpy(moment) for moment in call]
-                    self._pools[i].add(*call)
-                    smallest = min(smallest, call[0].min())
-        for i in indices:
-            self._known[i] = (True, *self._statistics(i))
-        if smallest == 1 and len(indices) > 1:
-            warnings.warn(
-                "A batch has one value per channel: its variance is 0, and layers after the first see their "
-                "predecessors' beta. Use batches of two or more, the last one included.",
-                stacklevel=3,
+    Returns:
+        Function of a batch and of `(is_known, mean, variance)` for each layer, which normalizes by these where they are
+        known and else by the batch's own. It returns, for each call of a layer, in order, `(index of the layer, count,
+        shift, excess, variance)`, as `precise_moments`.
+    """
+
+    def moments_of_calls(x, known):
+        calls = []
+
+        def measuring(layer, call):
+            i = layers.index(layer)
+
+            def measuring_call(inputs, training=None, mask=None):
+                z = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+                axes = tuple(axis for axis in range(len(z.shape)) if axis != layer.axis % len(z.shape))
+                moments = precise_moments(z, axes, None if mask is None else ops.expand_dims(mask, -1))
+                count, shift, excess, variance = (ops.reshape(moment, (-1,)) for moment in moments)
+                calls.append((i, count, shift, excess, variance))
+                return _normalized(layer, z, known[i], shift + excess, variance)
+
+            return measuring_call
+
+        with overridden(layers, call=measuring):
+            model(x, training=False)
+        return calls
+
+    compiled = stateless(model, moments_of_calls)
+    return lambda x, known: compiled(x, keras.tree.map_structure(ops.convert_to_tensor, known))
+
+
+def _normalized(layer, x, known, batch_mean, batch_variance):
+    is_known, mean, variance = known
+    mean = ops.where(is_known, ops.cast(mean, x.dtype), batch_mean)
+    variance = ops.where(is_known, ops.cast(variance, x.dtype), batch_variance)
+    scale, offset = (None if weight is None else ops.cast(weight, x.dtype) for weight in (layer.gamma, layer.beta))
+    y = ops.batch_normalization(x, mean, variance, layer.axis, offset, scale, layer.epsilon)
+    return ops.cast(y, layer.compute_dtype)
+
+
+class _Pool:
+    """Mean and variance of a layer over batches, in float64.
+
+    Attributes:
+        least: Integer, the fewest values per channel in a batch.
+    """
+
+    def __init__(self, name):
+        self.least = np.inf
+        self._name = name
+        self._count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, count, shift, excess, variance):
+        """Add the `precise_moments` of a batch: Chan, Golub & LeVeque's update."""
+        self.least = min(self.least, count.min())
+        count, shift, excess, variance = (value.astype("float64") for value in (count, shift, excess, variance))
+        total = self._count + count
+        share = count / np.maximum(total, 1)
+        delta = shift + excess - self._mean
+        self._mean = self._mean + delta * share
+        self._squares = self._squares + variance * count + delta**2 * self._count * share
+        self._count = total
+
+    def statistics(self):
+        """Return mean and biased variance, as float32.
+
+        Raises:
+            ValueError: If there are fewer than two values, or they are not finite.
+        """
+        if np.min(self._count) < 2:
+            raise ValueError(
+                "A variance takes at least two values per channel. "
+                f"Received: {int(np.min(self._count))} at layer {self._name!r}; is `x` too short, masked, or the layer "
+                "not called?"
             )
-
-    def _statistics(self, i):
-        return self._pools[i].statistics(self._layers[i].name)
-
-    def _tensors(self):
-        return [tuple(map(ops.convert_to_tensor, known)) for known in self._known]
-
-    def _moments(self, x, known):
-        """The moments of every call of every layer in one forward pass."""
-        self._order.clear()
-        found = [[] for _ in self._layers]
-        with contextlib.ExitStack() as stack:
-            for i, layer in enumerate(self._layers):
-                stack.enter_context(replaced(layer, call=self._measuring(i, found[i], *known[i])))
-            self._model(x, training=False)
-        return found
-
-    def _measuring(self, i, found, is_known, mean, variance):
-        layer = self._layers[i]
-
-        def call(inputs, training=None, mask=None):
-            x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-            count, shift, batch_mean, batch_variance = moments(x, layer.axis, mask)
-            found.append((count, shift, batch_mean, batch_variance))
-            self._order.append(i)
-            y = ops.batch_normalization(
-                x,
-                ops.where(is_known, ops.cast(mean, x.dtype), shift + batch_mean),
-                ops.where(is_known, ops.cast(variance, x.dtype), batch_variance),
-                layer.axis,
-                offset=None if layer.beta is None else ops.cast(layer.beta, x.dtype),
-                scale=None if layer.gamma is None else ops.cast(layer.gamma, x.dtype),
-                epsilon=layer.epsilon,
-            )
-            return ops.cast(y, layer.compute_dtype)
-
-        return call
-
-    def assign(self):
-        """Set the moving statistics of the layers."""
-        statistics = [self._statistics(i) for i in range(len(self._layers))]
-        for layer, (mean, variance) in zip(self._layers, statistics, strict=True):
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(variance)
+        statistics = self._mean.astype("float32"), (self._squares / self._count).astype("float32")
+        if not np.isfinite(statistics).all():
+            raise ValueError(f"`x` leads to NaN or infinite statistics. Received: such values at layer {self._name!r}")
+        return statistics

@@ -4,7 +4,7 @@ import warnings
 
 
 def tables(records, on_failed="warn"):
-    """Turns the records of a sweep into tidy data frames: a row per row of a run, every setting a column.
+    """Turns the records of a sweep into tidy data frames: a row per row of a run, every setting and scalar a column.
 
     Args:
         records: list of records, as `run_all` returns them.
@@ -13,11 +13,11 @@ def tables(records, on_failed="warn"):
 
     Returns:
         Dict from a table's name, `"epochs"` always among them, to a `pandas.DataFrame`: the settings in their order,
-        then the columns of the rows.
+        then the run's scalars, then the columns of the rows.
 
     Raises:
         RuntimeError: runs failed and `on_failed` is `"raise"`.
-        ValueError: `on_failed` is none of the three, or a setting and a column of a row have the same name.
+        ValueError: `on_failed` is none of the three, or settings, scalars and columns of rows share a name.
 
     Example:
         >>> epochs = tables(run_all(runs))["epochs"]
@@ -29,14 +29,20 @@ def tables(records, on_failed="warn"):
     rows = {"epochs": []}
     for record in records:
         for name, table in record["tables"].items():
-            _check_columns(record["settings"], table, name)
-            rows.setdefault(name, []).extend({**record["settings"], **row} for row in table)
+            rows.setdefault(name, []).extend(_joined(record["settings"], record["scalars"], table, name))
     return {name: pd.DataFrame(table) for name, table in rows.items()}
+
+
+def _joined(settings, scalars, table, name):
+    columns = {column for row in table for column in row}
+    if clash := (settings.keys() & scalars.keys()) | ({*settings, *scalars} & columns):
+        raise ValueError(f"settings, scalars and columns of {name!r} must not share names. Received: {sorted(clash)}")
+    return [{**settings, **scalars, **row} for row in table]
 
 
 def _report_failed(failed, count, on_failed):
     if on_failed not in ("warn", "raise", "ignore"):
-        raise ValueError(f"on_failed must be 'warn', 'raise' or 'ignore', got {on_failed!r}")
+        raise ValueError(f"`on_failed` must be 'warn', 'raise' or 'ignore'. Received: {on_failed=}")
     if not failed or on_failed == "ignore":
         return
     error = failed[0]["error"]
@@ -44,9 +50,3 @@ def _report_failed(failed, count, on_failed):
     if on_failed == "raise":
         raise RuntimeError(text)
     warnings.warn(text, stacklevel=3)
-
-
-def _check_columns(settings, table, name):
-    clash = settings.keys() & {column for row in table for column in row}
-    if clash:
-        raise ValueError(f"table {name!r} has columns named like settings: {sorted(clash)}")

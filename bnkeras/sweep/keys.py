@@ -1,13 +1,12 @@
-"""What makes a run a run: frozen settings, a `train` method, and a key of the settings."""
+"""What makes a run a run: frozen settings, a `train` method, and a key of class, settings and data."""
 
 import dataclasses
 import hashlib
+import json
 import math
 import os
 import pickle
 import sys
-
-from bnkeras.sweep.jsonable import encode
 
 
 def settings(run):
@@ -15,85 +14,73 @@ def settings(run):
     return {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
 
 
-def run_name(run):
-    """Returns `module.Class` of a run; a module started with `python -m` keeps its own name."""
-    cls = type(run)
-    module = cls.__module__
-    if module == "__main__":
-        module = getattr(sys.modules[module].__spec__, "name", module)
-    return f"{module}.{cls.__qualname__}"
+def data_sha256(run):
+    """Returns the checksum of the data set that a setting `data` names, as it is loaded here; None if it names none."""
+    name = settings(run).get("data")
+    if not isinstance(name, str):
+        return None
+    from bnkeras import datasets
 
-
-def folder_name(run):
-    """Returns the name of the folder that holds the records of a run: its `study`, else its class."""
-    return getattr(run, "study", None) or type(run).__name__
-
-
-def run_key(run):
-    """Returns the key of a run: 20 hexadecimal digits of the SHA-256 of its class and canonical settings."""
-    text = encode([run_name(run), settings(run)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return datasets.load(name).sha256 if name in datasets.names() else None
 
 
 def keyed(runs):
-    """Checks runs and returns them as `{key: run}` in their order.
+    """Checks runs and returns, in their order, a dict from key to `(run, head)`.
 
-    Raises:
-        TypeError: an item is no frozen, hashable dataclass instance with a `train` method, or has a setting that is
-            not a str, int, float, bool, None or a tuple of these.
-        ValueError: a setting is NaN, which equals no key, or two runs are the same.
+    The head is the first part of a record: `key`, `run` (its class), `settings` and `data_sha256`. A key is 20
+    hexadecimal digits of the SHA-256 of the other three.
     """
-    result = {}
+    runs, result = list(runs), {}
     for run in runs:
         _check(run)
-        if result.setdefault(run_key(run), run) is not run:
-            raise ValueError(f"duplicate run, each must appear once: {run!r}")
-    if len(set(result.values())) < len(result):
-        raise ValueError("duplicate runs: two runs are equal and differ only in a setting's type, such as 1 and 1.0")
+    for run in runs:
+        head = {"run": _class_name(type(run)), "settings": settings(run), "data_sha256": data_sha256(run)}
+        key = hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:20]
+        result[key] = run, {"key": key, **head}
+    if len({*runs}) < len(runs) or len(result) < len(runs):
+        twice = next(run for run in runs if runs.count(run) > 1)
+        raise ValueError(f"each run must appear once, 1 and 1.0 being the same. Received twice: {twice!r}")
     return result
+
+
+def _class_name(cls):
+    """Returns `module.Class`; a module started with `python -m` keeps its own name."""
+    spec = getattr(sys.modules.get(cls.__module__), "__spec__", None)
+    return f"{spec.name if spec else cls.__module__}.{cls.__qualname__}"
 
 
 def _check(run):
     if not dataclasses.is_dataclass(run) or isinstance(run, type) or not callable(getattr(run, "train", None)):
-        raise TypeError(f"a run must be an instance of a dataclass with a `train` method, got {run!r}")
+        raise TypeError(f"a run must be an instance of a dataclass with a `train` method. Received: {run!r}")
     if not run.__dataclass_params__.frozen:
         raise TypeError(f"a run's class must be frozen: @dataclass(frozen=True) class {type(run).__name__}")
     for name, value in settings(run).items():
-        _check_setting(value, name, run)
-    try:
-        hash(run)
-    except TypeError as error:
-        raise TypeError(f"a run must be hashable, got {run!r}: {error}") from None
+        _check_setting(value, f"{type(run).__name__}.{name}")
 
 
-def _check_setting(value, name, run):
+def _check_setting(value, name):
     if isinstance(value, tuple):
         for item in value:
-            _check_setting(item, name, run)
+            _check_setting(item, name)
     elif value is not None and not isinstance(value, (str, int, float)):
-        raise TypeError(
-            f"setting `{name}` of {type(run).__name__} must be a str, int, float, bool, None or a tuple of these, "
-            f"got {value!r} of type {type(value).__name__}"
-        )
+        allowed, kind = "a str, int, float, bool, None or a tuple of these", type(value).__name__
+        raise TypeError(f"a run's setting must be {allowed}. Received: {name}={value!r} ({kind})")
     elif isinstance(value, float) and math.isnan(value):
-        raise ValueError(f"setting `{name}` of {type(run).__name__} must not be NaN")
+        raise ValueError(f"a run's setting must not be NaN. Received: {name}={value!r}")
 
 
 def check_spawnable(runs):
     """Raises where a new process could not load the runs: a class from a notebook, from a function, from stdin."""
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
-    if path and not main.__spec__ and not os.path.exists(path):
-        raise ValueError(f"worker processes cannot load the main script {path!r}: run it from a file, or use jobs=0")
-    for cls in {type(run) for run in runs}:
-        if cls.__module__ == "__main__" and not path:
-            raise ValueError(
-                f"worker processes cannot load {cls.__name__}, which is defined in a notebook or at the prompt: define "
-                "it in a module file and import it, or use jobs=0 to train in this process"
-            )
+    missing = path and not main.__spec__ and not os.path.exists(path)
+    if missing or (not path and any(type(run).__module__ == "__main__" for run in runs)):
+        where = f"the main script {path!r}" if path else "a class that is defined in a notebook or at the prompt"
+        raise ValueError(
+            f"worker processes cannot load {where}: define runs in a module file and import it, or use jobs=0 to train "
+            "in this process"
+        )
     try:
-        pickle.dumps(list(runs))
+        pickle.dumps(runs)
     except Exception as error:
-        raise TypeError(
-            f"runs must pickle to reach a worker process; define their class at the top of a module: {error}"
-        ) from error
+        raise TypeError(f"runs must pickle; define their class at the top of a module: {error}") from error

@@ -1,18 +1,17 @@
-"""Executors on this machine: single-threaded worker processes, or the calling process itself."""
+"""Executors on this machine: worker processes of one thread each, or the calling process itself."""
 
 import contextlib
 import gc
 import multiprocessing
-import multiprocessing.connection
 import os
-import queue
 import signal
 import sys
 import tempfile
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from multiprocessing import connection, resource_tracker
 
-from bnkeras.sweep.execute import worker_environment
+from bnkeras.sweep.environment import worker_environment
 
 _ATTEMPTS = 3
 _WORKER = "BNKERAS_SWEEP_WORKER"
@@ -28,48 +27,49 @@ class WorkerDiedError(RuntimeError):
     """The process of a run ended before it answered, `_ATTEMPTS` times."""
 
 
-class InProcess(Executor):
-    """Calls at once, in the calling thread: for debugging, and for runs defined in a notebook."""
-
+class _InProcess(Executor):
     def submit(self, function, /, *args):
-        """Returns a future that is done."""
         future = Future()
         future.set_result(function(*args))
         return future
 
-    def kill(self):
-        """Does nothing."""
+
+@contextlib.contextmanager
+def in_process():
+    """Yields an executor that calls at once, in this thread; with a worker's settings if Keras is not imported yet."""
+    late = {"keras", "tensorflow", "jax"} & sys.modules.keys()
+    late = late or threading.current_thread() is not threading.main_thread()
+    with _environment({} if late else worker_environment()):
+        yield _InProcess()
 
 
 class Processes(ThreadPoolExecutor):
     """Spawned processes of one thread each, each driven by a thread of its own.
 
     A call whose process dies, for want of memory for example, is tried again in a new process and harms no other
-    call. Workers end when their parent does, however it ends.
+    call. Workers end when their parent does, however it ends; leaving the `with` statement ends them at once.
 
     Args:
-        jobs: int. Number of processes.
+        jobs: int. Number of processes; each starts with the first call that finds no other idle.
     """
 
     def __init__(self, jobs):
-        if os.environ.get(_WORKER):
+        if in_worker():
             raise RuntimeError(
                 "run_all was called while a worker process loads the main script; call it under "
                 "`if __name__ == '__main__':`"
             )
-        super().__init__(jobs)
-        self._idle = queue.SimpleQueue()
-        self._workers = []
-        self._killed = False
+        resource_tracker.ensure_running()  # its start would let interrupts through in the thread that needs it first
+        super().__init__(jobs, initializer=_hold_interrupts)
+        self._mine, self._workers, self._stopped = threading.local(), [], False
 
     def submit(self, function, /, *args):
         """Schedules `function(*args)` in a worker process."""
         return super().submit(self._call, function, args)
 
-    def kill(self):
-        """Ends all workers at once, whatever they do."""
+    def __exit__(self, *exception):
         with _starting:
-            self._killed = True
+            self._stopped = True
             for worker in self._workers:
                 worker.process.kill()
         self.shutdown(cancel_futures=True)
@@ -83,35 +83,39 @@ class Processes(ThreadPoolExecutor):
                 worker.pipe.send((function, args))
                 answer, problem = worker.pipe.recv()
             except (EOFError, OSError):
-                words = worker.last_words()
+                self._mine.worker = None
                 continue
-            self._idle.put(worker)
             if problem:
                 raise RuntimeError(problem)
             return answer
-        raise WorkerDiedError(f"the worker process died {_ATTEMPTS} times, last with {words}")
+        raise WorkerDiedError(f"the worker process died {_ATTEMPTS} times, last with {worker.last_words()}")
 
     def _worker(self):
-        with contextlib.suppress(queue.Empty):
-            return self._idle.get_nowait()
-        with _starting:
-            if self._killed:
-                raise BrokenExecutor("the sweep was stopped")
-            worker = _Worker()
-            self._workers.append(worker)
-        worker.wait_until_ready()
-        return worker
+        """Returns the worker of this thread, started where there is none."""
+        if not getattr(self._mine, "worker", None):
+            with _starting:
+                if self._stopped:
+                    raise BrokenExecutor("the sweep was stopped")
+                self._mine.worker = _Worker()
+                self._workers.append(self._mine.worker)
+            self._mine.worker.wait_until_ready()
+        return self._mine.worker
+
+
+def _hold_interrupts():
+    """Keeps Ctrl-C from the processes that this thread starts: the sweep ends them."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 class _Worker:
-    """One spawned process and the pipe to it. Its environment must be right before it imports anything."""
+    """One spawned process, the pipe to it, and a file of what its libraries write."""
 
     def __init__(self):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        log, self.log_name = tempfile.mkstemp()
-        self.log = open(log, "rb")  # noqa: SIM115
-        self.process = context.Process(target=_serve, args=(theirs, self.log_name), daemon=True)
+        self.log = tempfile.NamedTemporaryFile(delete=False)  # noqa: SIM115 - the worker deletes its name
+        self.process = context.Process(target=_serve, args=(theirs, self.log.name), daemon=True)
         with _environment({**worker_environment(), _WORKER: "1"}):
             self.process.start()
         theirs.close()
@@ -120,11 +124,10 @@ class _Worker:
         try:
             self.pipe.recv()
         except (EOFError, OSError):
+            os.unlink(self.log.name)
             raise BrokenExecutor(
                 f"a worker process ended before it was ready ({self.last_words()}); its own message says why"
             ) from None
-        finally:
-            os.unlink(self.log_name)
 
     def last_words(self):
         """Waits for the end of the process and returns its exit code and what its libraries wrote last."""
@@ -140,22 +143,23 @@ class _Worker:
 
 @contextlib.contextmanager
 def _environment(values):
-    before = {name: os.environ.get(name) for name in values}
+    """Inside, these variables are set, for libraries that are imported and processes that start."""
+    before = {name: os.environ[name] for name in values if name in os.environ}
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _serve(pipe, log):
-    """Answers calls until the parent ends."""
+    """Answers calls until the parent ends. What libraries write past Python goes to `log`; Python keeps stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _divert_libraries(log)
+    sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
+    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
+    os.unlink(log)
     # Keras and TensorFlow are a million objects that stay; the default looks through them again and again.
     gc.set_threshold(100_000, 50, 50)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -170,17 +174,8 @@ def _serve(pipe, log):
             answer = None, f"{type(error).__name__}: {error}"
         pipe.send(answer)
         gc.collect()
-        gc.freeze()
-
-
-def _divert_libraries(log):
-    """Sends to a file what libraries write past Python, such as TensorFlow's start-up lines; Python keeps stderr."""
-    sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(file, 2)
-    os.close(file)
 
 
 def _end_with_parent():
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)

@@ -1,13 +1,16 @@
 """The sweep itself: which runs are left, which are in flight, what has come back."""
 
 import contextlib
+import signal
+import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
 
-from bnkeras.sweep.execute import available_cores, described, execute, new_task, outcome
-from bnkeras.sweep.keys import check_spawnable, keyed, run_name, settings
-from bnkeras.sweep.processes import InProcess, Processes
+from bnkeras.sweep.environment import most_workers
+from bnkeras.sweep.keys import check_spawnable, keyed
+from bnkeras.sweep.processes import Processes, in_process
+from bnkeras.sweep.records import execute, failed, now
 from bnkeras.sweep.store import Store
 
 _POLL = 0.2  # seconds between looks at runs that another sweep has in progress
@@ -18,25 +21,25 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
     """Trains each run once and returns their records, reusing those that are in `out` already.
 
     A run is an instance of a frozen dataclass, defined at the top of a module, whose fields are its settings and whose
-    `train()` returns a dict of tables: a list of flat rows under `"epochs"`, one per epoch, and any others by name.
-    `"diverged": True` among them, or a loss in `"epochs"` that is not finite, marks a diverged run. Where runs have an
-    attribute `cost`, the dearest start first.
+    `train()` returns a dict of tables, lists of flat rows, `"epochs"` among them, and of scalars that hold for the
+    whole run, such as its data's `"source"`.
 
-    A record is a dict of `key`, `run` (its class), `settings`, `status` ("finished", "diverged" or "failed"), `error`
-    (None, or `type`, `message` and `traceback`), `tables`, `environment`, `seconds` (`total`, and of the rows' column
-    `seconds` the `first_epoch`, which compiles, and the `rest`) and `started` (UTC).
+    A record is a dict of `key`, `run` (its class), `settings`, `data_sha256` (of the data set that a setting `data`
+    names, else None), `status` ("finished"; "diverged" where a number in `"epochs"` is not finite; "failed"), `error`
+    (None, or `type`, `message` and `traceback`), `tables`, `scalars`, `environment`, `seconds` (wall time of the run)
+    and `started` (UTC). It is written as its run finishes, to `out/<study>/<key>.json`, with `study` the class
+    attribute of that name or the class's name. The key is that of class, settings and data alone: delete the folder
+    when code that matters changed.
 
-    Each record is written as its run finishes, to `out/<study>/<key>.json`, with `study` the class attribute of that
-    name or the class's name, and a key of class and settings alone: delete the folder when code that matters changed.
-    Called again, also after a kill, it trains what is missing or failed. Sweeps that share a folder share the work.
+    Called again, also after a kill, it trains what is missing, failed or, with a warning, not as it was written. Sweeps
+    that share a folder share the work. Ctrl-C ends the workers, keeps what finished and raises `KeyboardInterrupt`.
 
     Args:
         runs: iterable of runs, all different.
-        executor: `concurrent.futures.Executor`, such as `dask.distributed.Client(...).get_executor(pure=False)`. By
-            default processes on this machine, of one thread each, whose death costs no other run; a run is given up
-            as failed when its process has died three times.
-        jobs: int. Runs in flight at once; 0 trains in this process. Defaults to the number of cores, or to 128 with an
-            executor.
+        executor: `concurrent.futures.Executor`, such as `cluster_executor` returns. By default processes on this
+            machine, of one thread each, whose death costs no other run; after three deaths a run is recorded as failed.
+        jobs: int. Runs in flight at once; by default, and at most, as many as cores and free memory allow, or 128 with
+            an executor. 0 trains in this process, which gets a worker's threads where Keras is not imported yet.
         out: str or path of the folder of records.
         progress: bool. Whether to show a bar.
 
@@ -44,73 +47,81 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
         List of records in the order of `runs`.
 
     Raises:
-        TypeError, ValueError: a run is no such dataclass, appears twice or cannot reach a process; `jobs` is invalid.
+        TypeError, ValueError: a run is no such dataclass, appears twice or cannot reach a process, its data set cannot
+            be loaded, or `jobs` is invalid.
         OSError: `out` cannot be written, or the disk is full; all that finished is kept.
         RuntimeError: the executor takes no more runs, or the workers cannot start.
     """
-    runs = keyed(runs)
+    from tqdm.auto import tqdm
+
     jobs = _checked_jobs(jobs, executor)
-    if executor is None and jobs:
-        check_spawnable(runs.values())
-    with contextlib.closing(Store(out, runs)) as store, _bar(len(runs), progress) as bar:
-        sweep = _Sweep(runs, store, bar)
-        if sweep.left:
-            with _own(jobs) if executor is None else contextlib.nullcontext(executor) as executor:
-                sweep.complete(executor, max(jobs, 1))
-    return [sweep.records[key] for key in runs]
+    with _one_interrupt():
+        tasks = keyed(runs)
+        if executor is None and jobs:
+            check_spawnable([run for run, _ in tasks.values()])
+        with (
+            contextlib.closing(Store(out, tasks)) as store,
+            tqdm(total=len(tasks), unit="run", disable=not progress) as bar,
+            _entered(executor, jobs) as executor,
+        ):
+            return _Sweep(tasks, store, bar).complete(executor, max(jobs, 1))
 
 
 def _checked_jobs(jobs, executor):
+    most, least = (most_workers(), 0) if executor is None else (_IN_FLIGHT, 1)
     if jobs is None:
-        return available_cores() if executor is None else _IN_FLIGHT
-    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < (executor is not None):
-        raise ValueError(f"jobs must be a number of runs, at least {int(executor is not None)}, got {jobs!r}")
-    return jobs
+        return most
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < least:
+        raise ValueError(f"`jobs` must be a number of runs, at least {least}. Received: {jobs=}")
+    return min(jobs, most) if executor is None else jobs
+
+
+def _entered(executor, jobs):
+    if executor is not None:
+        return contextlib.nullcontext(executor)
+    return Processes(jobs) if jobs else in_process()
 
 
 @contextlib.contextmanager
-def _own(jobs):
-    executor = Processes(jobs) if jobs else InProcess()
+def _one_interrupt():
+    """Inside, the first Ctrl-C raises `KeyboardInterrupt`, and later ones do not disturb the leaving in order."""
+
+    def interrupt(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
     try:
-        yield executor
+        yield
     finally:
-        executor.kill()
-
-
-def _bar(total, progress):
-    if not progress:
-        return contextlib.nullcontext()
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="run")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Sweep:
     """Bookkeeping of one call of `run_all`."""
 
-    def __init__(self, runs, store, bar):
-        self.runs, self.store, self.bar = runs, store, bar
-        self.records, self.flying, self.stale = {}, {}, {}
-        self.counts = Counter()
-        self.left = deque()
-        for key in sorted(runs, key=lambda key: -getattr(runs[key], "cost", 0)):
-            record = store.load(key)
-            if record and record["status"] != "failed":
-                self.keep(record)
-            else:
-                self.stale[key] = record
-                self.left.append(key)
+    def __init__(self, tasks, store, bar):
+        self.tasks, self.store, self.bar = tasks, store, bar
+        self.begin = now()
+        self.left, self.flying, self.records = deque(tasks), {}, {}
 
     def complete(self, executor, jobs):
-        """Trains what is left, at most `jobs` at once."""
+        """Trains what is left, at most `jobs` at once, and returns the records."""
         try:
             while self.left or self.flying:
                 self.dispatch(executor, jobs)
-                full = len(self.flying) == jobs or not self.left
-                for future in self.landed(None if full else _POLL):
+                patience = _POLL if self.left and len(self.flying) < jobs else None
+                for future in wait(self.flying, patience, FIRST_COMPLETED).done:
                     self.finish(future)
+                if self.left and not self.flying:
+                    time.sleep(_POLL)
         finally:
             self.abandon()
+        return [self.records[key] for key in self.tasks]
 
     def dispatch(self, executor, jobs):
         """Submits runs while there is room; those that another sweep has claimed stay in `left`."""
@@ -120,40 +131,27 @@ class _Sweep:
             key = self.left.popleft()
             if not self.store.claim(key):
                 self.left.append(key)
-            elif (record := self.store.load(key)) and record != self.stale[key]:
-                self.store.release(key)
+                continue
+            record = self.store.load(key)
+            if record and (record["status"] != "failed" or record["started"] >= self.begin):
                 self.keep(record)
             else:
-                self.flying[_submit(executor, self.runs[key])] = key
-
-    def landed(self, timeout):
-        """Returns the futures that are done, after at most `timeout` seconds."""
-        if self.flying:
-            return wait(self.flying, timeout, FIRST_COMPLETED).done
-        if self.left:
-            time.sleep(timeout)
-        return ()
+                self.flying[executor.submit(execute, *self.tasks[key])] = key
 
     def finish(self, future):
         """Writes the record of a future that is done."""
-        key = self.flying[future]
-        run = self.runs[key]
-        head = {"key": key, "run": run_name(run), "settings": settings(run)}
-        try:
-            self.keep(self.store.save(key, {**head, **_outcome(future)}))
-        except OSError:
-            del self.flying[future]
-            raise
+        _, head = self.tasks[self.flying[future]]
+        record = _answer(future, head)
+        self.store.save(record)
         del self.flying[future]
-        self.store.release(key)
+        self.keep(record)
 
     def keep(self, record):
-        """Adds a record to those that are returned, and to the bar."""
+        """Adds a record to those that are returned and to the bar, and gives the claim on its run back."""
         self.records[record["key"]] = record
-        if self.bar is not None:
-            self.counts[record["status"]] += 1
-            self.bar.set_postfix(self.counts, refresh=False)
-            self.bar.update()
+        self.store.release(record["key"])
+        self.bar.set_postfix(Counter(record["status"] for record in self.records.values()), refresh=False)
+        self.bar.update()
 
     def abandon(self):
         """Leaves in order when interrupted: keeps what has finished, cancels the rest."""
@@ -163,17 +161,10 @@ class _Sweep:
                     self.finish(future)
 
 
-def _submit(executor, run):
-    try:
-        return executor.submit(execute, run, new_task())
-    except RuntimeError as error:
-        raise RuntimeError(f"the executor takes no runs ({error}); what finished is kept") from error
-
-
-def _outcome(future):
+def _answer(future, head):
     try:
         return future.result()
     except (BrokenExecutor, CancelledError) as error:
         raise RuntimeError(f"the executor broke off ({error!r}); what finished is kept, run again to go on") from error
     except Exception as error:
-        return outcome("failed", described(error))
+        return failed(head, error)

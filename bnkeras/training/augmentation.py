@@ -1,4 +1,4 @@
-"""Augmentation of image batches on the device, for the argument `augment` of `fit`."""
+"""Augmentation of batches of images on the device."""
 
 import functools
 import math
@@ -9,30 +9,33 @@ from keras import ops
 
 @functools.cache
 def random_affine(rotation=20.0, shift=0.2, flip=True):
-    """A function that turns, shifts and mirrors each image of a batch by chance, as `ImageDataGenerator` used to.
+    """Return a function that rotates, shifts and mirrors each image of a batch at random, for `fit(augment=...)`.
 
-    Each image is turned by an angle from `-rotation` to `rotation`, shifted by up to `shift` of its height and width,
-    and mirrored left to right in half of the cases, all uniformly and independently; pixels between others are
-    interpolated, those from outside repeat the border. The same arguments return the same function, as `fit` wants it.
+    Each image is rotated by an angle from `-rotation` to `rotation`, shifted by up to `shift` of its height and width,
+    and mirrored left to right with probability 1/2, all uniformly and independently. Pixels in between are interpolated
+    (bilinear), pixels from outside repeat the border. The same arguments return the same function, so that `fit`
+    compiles it once.
 
     Args:
-        rotation: Largest angle in degrees. Defaults to `20.0`.
-        shift: Largest shift, as a share of height and of width. Defaults to `0.2`.
-        flip: Whether to mirror. Defaults to `True`.
+        rotation: Float of at least 0, the largest angle in degrees. Defaults to `20.0`.
+        shift: Float of at least 0, the largest shift, as a share of height and of width. Defaults to `0.2`.
+        flip: Boolean, whether to mirror. Defaults to `True`.
 
     Returns:
-        Function `(images, generator) -> images` of float images `[n, height, width, channels]` and a
+        Function `(images, generator) -> images` of float images of shape `[n, height, width, channels]` and a
         `keras.random.SeedGenerator`.
 
     Raises:
-        ValueError: `rotation` or `shift` is negative.
+        ValueError: If `rotation` or `shift` is negative.
 
     Example:
 
     >>> training.fit(model, x, y, augment=training.random_affine(rotation=20, shift=0.2))
     """
     if not rotation >= 0 or not shift >= 0:
-        raise ValueError(f"`rotation` and `shift` must not be negative. Received: {rotation!r}, {shift!r}")
+        raise ValueError(
+            f"`rotation` and `shift` must not be negative. Received: rotation={rotation!r}, shift={shift!r}"
+        )
 
     def augment(images, generator):
         n, height, width = images.shape[:3]
@@ -45,10 +48,10 @@ def random_affine(rotation=20.0, shift=0.2, flip=True):
 
 
 def _resampled(images, angle, down, right, sign):
-    """Each image mirrored where `sign` is -1, turned counterclockwise by `angle`, then shifted by pixels."""
+    """Each image mirrored where `sign` is -1, rotated counterclockwise by `angle`, then shifted by pixels."""
     middle_y, middle_x = (images.shape[1] - 1) / 2, (images.shape[2] - 1) / 2
     cos, sin, zero = ops.cos(angle), ops.sin(angle), ops.zeros_like(angle)
-    # The transform leads from a pixel of the result to the place in the image that it shows.
+    # The transform maps a pixel of the result to its source in the image.
     back_y, back_x = middle_y + down, middle_x + right
     rows = [
         [sign * cos, sign * -sin, middle_x - sign * (cos * back_x - sin * back_y)],

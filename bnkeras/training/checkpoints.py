@@ -6,9 +6,9 @@ import time
 
 import keras
 
-from .evaluation import score
-from .inference import ways_of_inference
-from .loop import fit
+from bnkeras.training.evaluation import score
+from bnkeras.training.inference import ways_of_inference
+from bnkeras.training.loop import fit
 
 
 def train_and_test(

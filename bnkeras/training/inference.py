@@ -4,8 +4,7 @@ import functools
 
 from bnkeras.layers import BatchNormLayer
 from bnkeras.statistics import estimate_population_statistics
-
-from .evaluation import logits
+from bnkeras.training.evaluation import logits
 
 NONE = "none"
 MOVING = "moving averages"

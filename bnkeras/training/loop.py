@@ -1,13 +1,19 @@
 """The epoch loop: what `model.fit` does, with many steps to a call."""
 
+import functools
+import itertools
+
 import keras
 import numpy as np
+from keras import ops
 
-from .arrays import training_tensors, validation_tensors
-from .checks import check_integers, check_model
-from .orders import epoch_orders
-from .programs import programs_of
-from .strides import chunk_ends
+from bnkeras.arguments import check_integers
+from bnkeras.compiled import programs_of
+from bnkeras.keras_internals import resumed_epoch
+from bnkeras.training.arguments import check_model, packed_tensors, validation_tensors
+from bnkeras.training.orders import epoch_orders
+from bnkeras.training.programs import program_for
+from bnkeras.training.strides import chunk_ends
 
 
 def fit(
@@ -32,16 +38,16 @@ def fit(
     initial_epoch=0,
     verbose=0,
 ):
-    """Trains a compiled Keras model as `model.fit` does, with a whole epoch as one compiled program.
+    """Train a compiled Keras model as `model.fit` does, with a whole epoch as one compiled program.
 
     The data lie on the device; a program gathers each batch there and hands it to the model's own `train_step`, in a
     loop. Optimizer, schedules, weight decay, clipping, loss scaling, losses, metrics, dropout seeds and mixed precision
     are therefore Keras's: the same batches give the same numbers as `model.fit`, up to rounding. (With TensorFlow,
     random numbers depend on whether XLA compiles the step, here and in `model.fit`, so dropout masks do too.)
 
-    Programs are kept with the model and used again by the next call. `model.compile` discards them, and so does a
-    changed `trainable` flag; where that changes which variables are trained, `model.compile` is asked for. Any other
-    attribute changed later (a momentum, say) is seen after `model.compile` only, as in Keras.
+    Programs are kept with the model, and the next call uses them again. `model.compile` discards them, and so does a
+    changed `trainable` flag; where that changes which variables are trained, `model.compile` has to be called. Any
+    other attribute changed later (a momentum, say) takes effect after `model.compile` only, as in Keras.
 
     **Callbacks** are called as in `model.fit` at the level of epochs. An epoch is one chunk of steps, cut further where
     callbacks ask for it, and `on_train_batch_begin` and `on_train_batch_end` are called once per chunk, with its first
@@ -52,49 +58,51 @@ def fit(
     - after every `save_freq` steps for `ModelCheckpoint` and `BackupAndRestore`;
     - after `steps_per_call` steps of an epoch, where it is given;
     - after every step for any other callback with a method for batches, unless `steps_per_call` is given. `TensorBoard`
-      is one of these where its `update_freq` is not `"epoch"`. `ProgbarLogger` and `TerminateOnNaN` make do with the
-      chunks that there are: a loss that is NaN stays so to the end of its epoch.
+      is one of these where its `update_freq` is not `"epoch"`. `ProgbarLogger` and `TerminateOnNaN` add no chunks: a
+      loss that is NaN stays NaN to the end of its epoch.
 
-    Validation is one chunk. An interrupt (Ctrl-C) takes effect at the end of the chunk being run and leaves the model
-    as the chunk leaves it, ready to be used or trained further.
+    Validation is one chunk. An interrupt (Ctrl-C) takes effect at the end of the current chunk and leaves the model as
+    the chunk leaves it, ready to be used or trained further.
 
     Args:
         model: Compiled `keras.Model`.
-        x: Inputs: array or tensor, or a nested structure of them; examples along the first axis. Floats are cast to
+        x: Inputs: array or tensor, or a nested structure of them, of shape `(examples, ...)`. Floats are cast to
             `keras.config.floatx()`, as in `model.fit`; other types (`uint8` images) reach the model as they are.
         y: Targets, likewise. Defaults to `None`.
-        batch_size: Examples in a batch. Defaults to `None`: 32 or all there are, or as `order` says.
-        epochs: Index of the epoch to stop before. Defaults to `1`.
-        shuffle: Whether to shuffle in each epoch; see `batch_order`. Defaults to `True`.
-        seed: Non-negative integer that, with the epoch, settles shuffling and augmentation. Defaults to `0`.
+        batch_size: Integer, examples in a batch. Defaults to `None`: 32 or all there are, or as `order` says.
+        epochs: Integer, index of the epoch to stop before. Defaults to `1`.
+        shuffle: Boolean, whether to shuffle in each epoch; see `batch_order`. Defaults to `True`.
+        seed: Integer of at least 0 that, with the epoch, determines shuffling and augmentation. Defaults to `0`.
         order: The caller's own batches: integer array of shape `[steps, batch]` of indices into `x`, or a function of
-            the epoch that returns one, always of the same shape. Takes the place of `shuffle` and `drop_remainder`.
-        drop_remainder: Whether to leave out the last batch of an epoch where it is smaller. Defaults to `False`, as
-            in Keras; it is a program of its own then, and takes its time to compile.
+            the epoch that returns one, always of the same shape. Replaces `shuffle` and `drop_remainder`. Defaults to
+            `None`.
+        drop_remainder: Boolean, whether to leave out the last batch of an epoch where it is smaller. Defaults to
+            `False`, as in Keras; the smaller batch then needs a program of its own, which takes time to compile.
         augment: Function `(x, generator) -> x`, written in `keras.ops`, applied to each batch on the device;
             `generator` is a `keras.random.SeedGenerator` to pass as `seed` to `keras.random`. Use one function object
-            throughout: another one means another program. Defaults to `None`.
+            throughout: each one needs a program of its own. Defaults to `None`.
         validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, evaluated after epochs. Defaults to `None`.
-        validation_batch_size: Examples in a batch of validation data. Defaults to `None`: up to 512.
-        validation_freq: Epochs from one validation to the next. Defaults to `1`.
-        sample_weight: Weights of the examples, as in `model.fit`. Defaults to `None`.
-        callbacks: Keras callback or list of them.
-        steps_per_call: The most steps in a chunk; see above. Defaults to `None`.
-        jit: Whether to compile with XLA. `"auto"` does, save where a layer rules it out, and on a CPU where the step
-            holds a convolution or fewer than 4,000 steps lie ahead and none draws random numbers: there TensorFlow's
-            graphs are sooner done. JAX always compiles; where its loops are slow (convolutions on a CPU), Python calls
-            one step after the other. What `model.compile` was told (`jit_compile`, `steps_per_execution`) plays no
-            part. Defaults to `"auto"`.
-        initial_epoch: Index of the epoch to begin with. Defaults to `0`.
+        validation_batch_size: Integer, examples in a batch of validation data. Defaults to `None`: up to 512.
+        validation_freq: Integer, epochs from one validation to the next. Defaults to `1`.
+        sample_weight: Array of shape `(examples,)`, as in `model.fit`. Defaults to `None`.
+        callbacks: Keras callback or list of them. Defaults to `None`.
+        steps_per_call: Integer, the most steps in a chunk; see above. Defaults to `None`.
+        jit: `True`, `False` (TensorFlow only) or `"auto"`, whether to compile with XLA. `"auto"` does unless a layer
+            forbids it or TensorFlow's graphs are faster: on a CPU, where the step contains a convolution, and where
+            fewer than 4,000 steps lie ahead and none draws random numbers. JAX always compiles; where its loops are
+            slow (convolutions on a CPU), Python calls one step after the other. What `model.compile` was given
+            (`jit_compile`, `steps_per_execution`) has no effect. Defaults to `"auto"`.
+        initial_epoch: Integer, index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
 
     Returns:
         `keras.callbacks.History`, as `model.fit` returns it.
 
     Raises:
-        TypeError: `model` is not a Keras model.
-        ValueError: The model is not compiled, compiled to run eagerly, or distributed; an argument is out of range; the
-            arrays differ in length; `batch_size` exceeds the data; `order` is ill-formed or has an index out of range.
+        TypeError: If `model` is not a Keras model.
+        ValueError: If the model is not compiled, compiled to run eagerly, or distributed, if an argument is out of
+            range, if the arrays differ in length, if `batch_size` exceeds the data, or if `order` is ill-formed or has
+            an index out of range.
 
     Example:
 
@@ -103,34 +111,30 @@ def fit(
     >>> history.history["val_accuracy"][-1]
     """
     check_model(model, augment, jit)
-    check_integers(
-        batch_size=batch_size,
-        epochs=epochs,
-        seed=seed,
-        validation_batch_size=validation_batch_size,
-        validation_freq=validation_freq,
-        steps_per_call=steps_per_call,
-        initial_epoch=initial_epoch,
-    )
-    data, n = training_tensors(x, y, sample_weight)
+    check_integers(0, epochs=epochs, initial_epoch=initial_epoch, seed=seed)
+    check_integers(1, validation_freq=validation_freq)
+    sizes = {"batch_size": batch_size, "validation_batch_size": validation_batch_size, "steps_per_call": steps_per_call}
+    check_integers(1, optional=True, **sizes)
+    data, n = packed_tensors(x, y, sample_weight)
     validation = None if validation_data is None else validation_tensors(validation_data, validation_batch_size)
     orders = epoch_orders(
         n, batch_size=batch_size, shuffle=shuffle, seed=seed, order=order, drop_remainder=drop_remainder
     )
-    steps = sum(len(part) for part in orders(initial_epoch))
+    steps = sum(map(len, orders(initial_epoch)))
     callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
+    # Raises now, before any work, where a callback has a bad `every`.
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
     trainer = _Trainer(model, data, augment, jit, callbacks, epochs - initial_epoch)
 
     model.stop_training = False
     callbacks.on_train_begin()
     logs = None
-    first_epoch = getattr(model, "_initial_epoch", None) or initial_epoch
+    first_epoch = resumed_epoch(model) or initial_epoch
     for epoch in range(first_epoch, epochs):
         trainer.begin_epoch(seed, epoch)
         logs = trainer.train(orders(epoch), chunk_ends(callbacks.callbacks, steps, epoch, first_epoch, steps_per_call))
         if validation is not None and (epoch + 1) % validation_freq == 0:
-            logs.update({f"val_{name}": value for name, value in trainer.validate(*validation).items()})
+            logs |= {f"val_{name}": value for name, value in trainer.validate(*validation).items()}
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -158,52 +162,51 @@ class _Trainer:
 
     def __init__(self, model, data, augment, jit, callbacks, epochs):
         self._model = model
-        self._epochs = epochs
         self._data = data
-        self._augment = augment
-        self._jit = jit
         self._callbacks = callbacks
-        self._programs = programs_of(model)
-        self._programs.update(model)
+        self._epochs = epochs
+        programs = programs_of(model)
+        self._generator = programs.generator
+        self._training = functools.partial(program_for, programs, model, training=True, augment=augment, jit=jit)
+        self._testing = functools.partial(program_for, programs, model, training=False, augment=None, jit=jit)
 
     def begin_epoch(self, seed, epoch):
-        """Resets the metrics, and lets the augmentation of an epoch depend on seed and epoch alone."""
+        """Reset the metrics, and let the augmentation of an epoch depend on seed and epoch alone."""
         self._model.reset_metrics()
         state = np.random.SeedSequence([seed, epoch]).generate_state(1)
-        self._programs.generator.state.assign(np.array([state[0] >> 1, 0], "int32"))
+        self._generator.state.assign(np.array([state[0] >> 1, 0], "int32"))
         self._callbacks.on_epoch_begin(epoch)
 
     def train(self, order, ends):
-        """Trains one epoch, cut at `ends`, and returns its logs."""
-        order = [keras.ops.convert_to_tensor(part) for part in order]
-        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        """Train one epoch, cut at `ends`, and return its logs."""
+        order = [ops.convert_to_tensor(part) for part in order]
+        for begin, end in itertools.pairwise([0, *ends]):
             self._callbacks.on_train_batch_begin(begin)
-            logs = self._run(order, begin, end)
+            logs = self._run(self._training, self._data, order, begin, end)
             self._callbacks.on_train_batch_end(end - 1, logs)
             if self._model.stop_training:
                 break
         return dict(logs)
 
-    def _run(self, order, begin, end):
-        for part in order:
-            steps = part.shape[0]
-            if begin < steps and end > 0:
-                program = self._programs.train(
-                    self._model, self._data, part.shape[1], self._augment, self._jit, steps * self._epochs
-                )
-                logs = program(self._data, part, max(begin, 0), min(end, steps))
-            begin, end = begin - steps, end - steps
-        return logs
-
     def validate(self, data, n, batch_size):
-        """Evaluates validation data and returns its logs."""
+        """Evaluate validation data and return its logs."""
         order = epoch_orders(n, batch_size=batch_size, shuffle=False, seed=0, order=None, drop_remainder=False)(0)
+        steps = sum(map(len, order))
         self._callbacks.on_test_begin()
         self._model.reset_metrics()
         self._callbacks.on_test_batch_begin(0)
-        for part in order:
-            program = self._programs.test(self._model, data, part.shape[1], self._jit, len(part) * self._epochs)
-            logs = program(data, keras.ops.convert_to_tensor(part), 0, len(part))
-        self._callbacks.on_test_batch_end(sum(map(len, order)) - 1, logs)
+        logs = self._run(self._testing, data, map(ops.convert_to_tensor, order), 0, steps)
+        self._callbacks.on_test_batch_end(steps - 1, logs)
         self._callbacks.on_test_end(logs)
         return dict(logs)
+
+    def _run(self, program_for, data, order, begin, end):
+        """Run the steps `begin` to `end - 1` of an epoch; each part of `order` has batches of one size."""
+        first = 0
+        for part in order:
+            steps = len(part)
+            start, stop = max(begin - first, 0), min(end - first, steps)
+            if start < stop:
+                logs = program_for(data, part, steps * self._epochs)(data, part, start, stop)
+            first += steps
+        return logs

@@ -1,0 +1,47 @@
+"""Arguments that several tools take: integers, arrays of examples, floats in Keras's own width."""
+
+import numbers
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def check_integers(least, optional=False, **arguments):
+    """Check that arguments are integers of at least `least`, or `None` where they are optional.
+
+    Raises:
+        ValueError: If one of them is not.
+    """
+    for name, value in arguments.items():
+        fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least
+        if not fits and not (optional and value is None):
+            expected = f"an integer of at least {least}" + (" or `None`" if optional else "")
+            raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+
+
+def count_examples(data, what):
+    """Return how many examples nested arrays or tensors hold along their first axes; `what` names them in messages.
+
+    Raises:
+        ValueError: If there are none, or not as many in each array.
+    """
+    shapes = [tuple(array.shape) for array in keras.tree.flatten(data)]
+    lengths = {shape[0] if shape else 0 for shape in shapes}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"{what} must hold at least one example, as many in each array. Received: shapes={shapes}")
+    return lengths.pop()
+
+
+def to_tensor(array, what):
+    """Return an array as a tensor, floats as `keras.config.floatx()` and other numbers as they are.
+
+    Raises:
+        ValueError: If it does not hold numbers.
+    """
+    if not ops.is_tensor(array):
+        array = np.asarray(array)
+        if array.dtype.kind not in "biufcV":
+            raise ValueError(f"{what} must hold numbers. Received: dtype={array.dtype}")
+    is_float = "float" in keras.backend.standardize_dtype(array.dtype)
+    return ops.convert_to_tensor(array, dtype=keras.config.floatx() if is_float else None)

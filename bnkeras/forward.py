@@ -1,0 +1,115 @@
+"""Forward passes that read the current weights of a model and change none, with some of its layers overridden."""
+
+import contextlib
+
+import keras
+
+from bnkeras.keras_internals import layers_of
+from bnkeras.layers import BatchNormLayer
+
+
+def layer_names(model):
+    """Return the names of the layers of `model`, inputs left out, for messages."""
+    return [layer.name for layer in layers_of(model) if not isinstance(layer, keras.layers.InputLayer)]
+
+
+def batch_norms(model, required=False):
+    """Return the batch normalization layers of `model`, ours and Keras's, those of nested models included.
+
+    Raises:
+        TypeError: If `model` is not a Keras model.
+        ValueError: If some are required, and there is none.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
+    kinds = keras.layers.BatchNormalization, BatchNormLayer
+    layers = [layer for layer in layers_of(model) if isinstance(layer, kinds)]
+    if required and not layers:
+        raise ValueError(
+            "`model` must have a batch normalization layer, BatchNormLayer or keras.layers.BatchNormalization. "
+            f"Received: model={model.name!r} with the layers {layer_names(model)}"
+        )
+    return layers
+
+
+@contextlib.contextmanager
+def overridden(objects, **replacements):
+    """A context in which attributes of some layers or models have other values. Contexts nest.
+
+    What is set is the attribute of the instance, which Keras finds before that of the class. It is set past Keras's
+    tracking, which would refuse to put a layer back that serves as an activation.
+
+    Args:
+        objects: List of layers or models.
+        **replacements: For each attribute, a function of an object and its value there to the value inside.
+    """
+    before = [{name: vars(one)[name] for name in replacements if name in vars(one)} for one in objects]
+    try:
+        for one in objects:
+            vars(one).update({name: replace(one, getattr(one, name, None)) for name, replace in replacements.items()})
+        yield
+    finally:
+        for one, own in zip(objects, before, strict=True):
+            for name in replacements:
+                vars(one).pop(name, None)
+            vars(one).update(own)
+
+
+def stateless(model, function):
+    """Compile a function that calls `model`; it reads the current weights and writes nothing.
+
+    Args:
+        model: A built `keras.Model`.
+        function: Function of tensors, or nested structures of them, to tensors.
+
+    Returns:
+        The compiled function. It is traced once for each form of its arguments. A model with `run_eagerly=True`, and
+        a backend other than TensorFlow or JAX, leave it uncompiled.
+    """
+
+    def run(*args):
+        with keras.StatelessScope():
+            return function(*args)
+
+    if model.run_eagerly:
+        return run
+    if keras.config.backend() == "jax":
+        return _compiled_by_jax(model, function)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(run, autograph=False, reduce_retracing=True)
+    return run
+
+
+def _compiled_by_jax(model, function):
+    import jax
+
+    variables = model.variables
+
+    @jax.jit
+    def run(values, *args):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return function(*args)
+
+    return lambda *args: run([variable.value for variable in variables], *args)
+
+
+def build(model, x, name):
+    """Check that a batch fits the model's inputs, and build a model that has not seen data yet.
+
+    Raises:
+        ValueError: If an array has another shape than the model's input.
+    """
+    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    received = [tuple(array.shape) for array in keras.tree.flatten(x)]
+    if expected and (len(received) != len(expected) or not all(map(_fits, received, expected))):
+        raise ValueError(
+            f"`{name}` must have the shape of the model's input, {expected}. Received: {name} of shapes {received}"
+        )
+    if not model.built:
+        model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+
+
+def _fits(shape, expected):
+    return len(shape) == len(expected) and all(want in (None, got) for got, want in zip(shape, expected, strict=True))

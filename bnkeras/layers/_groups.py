@@ -1,0 +1,50 @@
+"""Normalization over groups of examples: ghost batches."""
+
+from keras import ops
+
+from bnkeras.layers import _fused_groups
+from bnkeras.layers.moments import moments
+
+
+def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
+    """Normalize each `size` consecutive examples along axis 0 by their own statistics.
+
+    Returns:
+        `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`.
+
+    Raises:
+        ValueError: If `size` does not divide the batch (`tf.errors.InvalidArgumentError` where the size of the batch is
+            not known before the step runs).
+    """
+    groups = _split(x, size)
+    fused = None if mask is not None else _fused_groups.normalize(x, groups, gamma, beta, axis, epsilon)
+    if fused is not None:
+        return fused
+    if mask is not None:
+        mask = _split(ops.broadcast_to(mask, ops.shape(x)), size)
+    axes = tuple(i for i in range(1, len(groups.shape)) if i != axis % len(x.shape) + 1)
+    mean, variance = moments(groups, axes, mask, keepdims=True)
+    y = (groups - mean) * ops.rsqrt(variance + epsilon)
+    # Shape (channels, 1, ..., 1), with a 1 for each axis after that of the channels.
+    aligned = (-1,) + (1,) * ((-1 - axis) % len(x.shape))
+    if gamma is not None:
+        y = y * ops.reshape(ops.cast(gamma, x.dtype), aligned)
+    if beta is not None:
+        y = y + ops.reshape(ops.cast(beta, x.dtype), aligned)
+    return ops.reshape(y, ops.shape(x)), *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
+
+
+def _split(x, size):
+    """Reshape `(batch, ...)` to `(batch / size, size, ...)`."""
+    message = "`group_size` must divide the batch. Received: group_size={}, a batch of {}"
+    batch = x.shape[0]
+    if batch is None:
+        import tensorflow as tf
+
+        batch = tf.shape(x)[0]
+        check = tf.debugging.Assert(batch % size == 0, [message.format(size, ""), batch])
+        with tf.control_dependencies([check]):
+            x = tf.identity(x)
+    elif batch % size:
+        raise ValueError(message.format(size, batch))
+    return ops.reshape(x, (-1, size, *ops.shape(x)[1:]))

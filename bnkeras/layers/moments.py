@@ -1,0 +1,76 @@
+"""Mean and biased variance of a tensor, over all positions or those that a mask keeps, over one replica or all."""
+
+import keras
+from keras import ops
+
+
+def moments(x, axes, mask=None, keepdims=False, synchronized=False):
+    """Return mean and biased variance of `x` over `axes`.
+
+        mean = sum(x) / n        variance = sum((x - mean)^2) / n
+
+    Args:
+        x: Float tensor, float32 or wider.
+        axes: Tuple of integers of at least 0, the axes to average over.
+        mask: Optional tensor that broadcasts to the shape of `x`; only positions where it is true count.
+        keepdims: Boolean, whether to keep `axes`, at length 1. Defaults to `False`.
+        synchronized: Boolean, whether they span all replicas of a `tf.distribute` strategy. Defaults to `False`.
+    """
+    if mask is None and not synchronized:
+        # As in Keras. `precise_moments` takes up to 8 % longer for a training step of the layer.
+        return ops.moments(x, axes, keepdims=keepdims)
+    count, shift, excess, variance = precise_moments(x, axes, mask)
+    count = ops.cast(count, x.dtype)
+    # As in Keras, which divides by a little more than the count, in case all is masked.
+    guard = 1 if mask is None else count / (count + keras.config.epsilon())
+    mean, variance = guard * (shift + excess), guard * variance
+    if synchronized:
+        mean, variance = _over_replicas(count, mean, variance)
+    return (mean, variance) if keepdims else (ops.squeeze(mean, axes), ops.squeeze(variance, axes))
+
+
+def precise_moments(x, axes, mask=None):
+    """Return count, mean and biased variance of `x` over `axes`, without loss of digits where the mean is far from 0.
+
+    Sums run over deviations from one of the values and over one axis after another. TensorFlow's float32 sum over all
+    axes at once puts the mean of 64 images of 224x224 with mean 100 off by 2.
+
+    Args:
+        x: Float tensor, float32 or wider.
+        axes: Tuple of integers of at least 0, the axes to average over.
+        mask: Optional tensor that broadcasts to the shape of `x`; only positions where it is true count.
+
+    Returns:
+        `(count, shift, excess, variance)`, with `axes` kept at length 1: the number of values, one of them, the mean
+        of what they exceed it by, so that the mean is `shift + excess`, and their variance; all 0 without values.
+    """
+    kept = ops.broadcast_to(True if mask is None else ops.cast(mask, "bool"), ops.shape(x))
+    x = ops.where(kept, x, 0)
+    shift = ops.stop_gradient(x[tuple(slice(1) if i in axes else slice(None) for i in range(len(x.shape)))])
+    count = _sum(ops.cast(kept, "int32"), axes)
+    divisor = ops.cast(ops.maximum(count, 1), x.dtype)
+    deviation = ops.where(kept, x - shift, 0)
+    excess = _sum(deviation, axes) / divisor
+    variance = _sum(ops.where(kept, ops.square(deviation - excess), 0), axes) / divisor
+    return count, shift, excess, variance
+
+
+def _sum(x, axes):
+    for i in reversed(axes):
+        x = ops.sum(x, i, keepdims=True)
+    return x
+
+
+def _over_replicas(count, mean, variance):
+    """Pool the moments of all replicas of a `tf.distribute` strategy; on JAX one program sees the whole batch."""
+    if keras.config.backend() != "tensorflow":
+        return mean, variance
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    if replica is None:
+        return mean, variance
+    n, total = tf.unstack(replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stack([count, count * mean])))
+    pooled = total / tf.maximum(n, 1)
+    squares = replica.all_reduce(tf.distribute.ReduceOp.SUM, count * (variance + tf.square(mean - pooled)))
+    return pooled, squares / tf.maximum(n, 1)
