@@ -127,6 +127,37 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
 
 
 @_themed
+def grids(table, x, y, value, *, right, marked, col, caption, title=""):
+    """The `value` at each `x` and `y` as text: a panel for each level of `col`, one row of the table a cell.
+
+    Args:
+        table: `DataFrame` with a row per cell.
+        x, y, value, col: Columns.
+        right: Column of what the value should be; cells where it differs are coloured.
+        marked: Column of booleans, whether to frame a cell.
+        caption, title: See `lines`.
+    """
+
+    def draw(data, color, **_):
+        wrong = (
+            (data[value] != data[right]).to_frame().assign(x=data[x], y=data[y]).pivot(index="y", columns="x", values=0)
+        )
+        words = data.pivot(index=y, columns=x, values=value)
+        axis = sns.heatmap(
+            wrong.astype(float), annot=words, fmt="", cmap=["#FFFFFF", "#F4C7A5"], vmin=0, vmax=1, cbar=False
+        )
+        for row in data[data[marked]].itertuples():
+            place = words.columns.get_loc(getattr(row, x)), words.index.get_loc(getattr(row, y))
+            axis.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1.5))
+
+    data = _named(table, None, {"col": col})["data"]
+    grid = sns.FacetGrid(data, col=col, height=max(HEIGHT, 0.25 * table[y].nunique()), aspect=1.2)
+    grid.map_dataframe(draw)
+    grid.set_axis_labels(x, y)
+    return _finish(grid, caption, title)
+
+
+@_themed
 def forest(verdicts, *, caption, title=""):
     """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross."""
     rows = verdicts[verdicts.low.notna()].iloc[::-1]

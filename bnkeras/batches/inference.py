@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
-from bnkeras.forward import batch_norms
+from bnkeras.forward import batch_norms, overridden
 from bnkeras.layers import BatchNormLayer
 
 _AT_ONCE = 500
@@ -16,8 +16,8 @@ _AT_ONCE = 500
 def predict_batches(model, x, batches, layers=None, group_size=None):
     """Return the outputs of a model for given batches, each normalized by its own statistics.
 
-    Many batches go through the model at once, as groups of a larger one. Moving statistics, and what `fit` and `predict`
-    have compiled, stay as they are.
+    Many batches go through the model at once, as groups of a larger one. Moving statistics, and what `fit` and
+    `predict` have compiled, stay as they are.
 
     Args:
         model: A `keras.Model` whose batch normalization layers are `BatchNormLayer`s.
@@ -33,14 +33,17 @@ def predict_batches(model, x, batches, layers=None, group_size=None):
 
     Raises:
         TypeError: If a layer is a `keras.layers.BatchNormalization`.
-        ValueError: If `batches` is ill-formed, or a layer is none of the model's.
+        ValueError: If `batches` is ill-formed, `group_size` does not divide `size`, or a layer is none of the model's.
     """
     batches = np.asarray(batches)
     if batches.ndim != 2 or batches.dtype.kind not in "iu" or not batches.size:
         raise ValueError(f"`batches` must be integers of shape (batches, size). Received: shape {batches.shape}")
     size = batches.shape[1]
+    group_size = size if group_size is None else group_size
+    if group_size < 1 or size % group_size:
+        raise ValueError(f"`group_size` must divide the batches' {size} examples. Received: group_size={group_size}")
     at_once = max(_AT_ONCE // size, 1)
-    with _own_statistics(model, layers, group_size or size):
+    with _own_statistics(model, layers, group_size):
         parts = [
             keras.ops.convert_to_numpy(model(x[batches[i : i + at_once].ravel()], training=False))
             for i in range(0, len(batches), at_once)
@@ -54,19 +57,13 @@ def _own_statistics(model, layers, group_size):
     for layer in known:
         if not isinstance(layer, BatchNormLayer):
             raise TypeError(f"`model` must have no batch normalization but `BatchNormLayer`. Received: {layer.name!r}")
-    layers = known if layers is None else list(layers)
-    if any(all(layer is not one for one in known) for layer in layers):
-        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={layers}")
-    before = [(layer.inference, layer.group_size) for layer in known]
-    try:
-        for layer in known:
-            layer.inference = "population"
-        for layer in layers:
-            layer.inference, layer.group_size = "batch", group_size
+    own = known if layers is None else list(layers)
+    if any(all(layer is not one for one in known) for layer in own):
+        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={own}")
+    others = [layer for layer in known if all(layer is not one for one in own)]
+    to_batch = overridden(own, inference=lambda layer, old: "batch", group_size=lambda layer, old: group_size)
+    with to_batch, overridden(others, inference=lambda layer, old: "population"):
         yield
-    finally:
-        for layer, (inference, size) in zip(known, before, strict=True):
-            layer.inference, layer.group_size = inference, size
 
 
 def best_assignment(outputs):

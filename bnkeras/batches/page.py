@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,32 @@ def travel_scene(model, x, labels, batch, images, name):
     }
 
 
+def scenes_of(table, class_names, pictures=None):
+    """Return the scenes of the rows of `travel_rows`, for `travel_page`.
+
+    Args:
+        table: `DataFrame` of such rows.
+        class_names: One string a class.
+        pictures: Array that the column `example` is an index into. Defaults to `None`, without pictures.
+    """
+    scenes = []
+    for (_, kind), rows in table.sort_values(["step", "place"]).groupby(["scene", "kind"]):
+        shape = rows.step.nunique(), rows.place.nunique()
+        who = rows[rows.travels & (rows.step == 1)].label
+        columns = {name: rows[name].to_numpy().reshape(shape) for name in ("label", "travels", "example")}
+        scores = rows[[f"p_{i}" for i in range(len(class_names))]].to_numpy().reshape(*shape, -1)
+        scenes.append(
+            {
+                "name": f"{kind}: {' and '.join(class_names[label] for label in who)}",
+                "labels": columns["label"],
+                "travelling": columns["travels"],
+                "probabilities": scores,
+                "pictures": None if pictures is None else pictures[columns["example"]],
+            }
+        )
+    return scenes
+
+
 def travel_page(scenes, class_names, title="An image travels through a batch", note=""):
     """Return an HTML page with a slider that moves images through a batch and shows what happens to each prediction.
 
@@ -69,8 +96,9 @@ def travel_page(scenes, class_names, title="An image travels through a batch", n
     data = {"classes": [str(name) for name in class_names], "scenes": [_plain(scene) for scene in scenes]}
     # Within a script element, "</" would end it.
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    parts = {"title": html.escape(title), "note": html.escape(note), "data": text}
     page = _TEMPLATE.read_text(encoding="utf-8")
-    return page.replace("{{title}}", html.escape(title)).replace("{{note}}", html.escape(note)).replace("{{data}}", text)
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
 
 
 def _plain(scene):

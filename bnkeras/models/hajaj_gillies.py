@@ -70,9 +70,7 @@ def hajaj_gillies(
     def convolution(x, filters, strides=1, kernel=3):
         number = next(numbers)
         initializer = HeNormal(seeds())
-        x = layers.Conv2D(
-            filters, kernel, strides, kernel_initializer=initializer, name=f"conv_{number}", **options
-        )(x)
+        x = layers.Conv2D(filters, kernel, strides, kernel_initializer=initializer, name=f"conv_{number}", **options)(x)
         return _normalized(x, normalization, group_size, dtype, number)
 
     inputs = keras.Input(input_shape, name="inputs")

@@ -91,8 +91,12 @@ def colour_components(images):
     Returns:
         Tuple of `channels` tuples of floats, for `random_crops`.
     """
-    pixels = np.asarray(images).reshape(-1, images.shape[-1])
-    variances, vectors = np.linalg.eigh(np.cov(pixels.T))
+    count, sums, products = 0, 0.0, 0.0
+    for start in range(0, len(images), 1000):
+        pixels = np.asarray(images[start : start + 1000], "float64").reshape(-1, images.shape[-1])
+        count, sums, products = count + len(pixels), sums + pixels.sum(0), products + pixels.T @ pixels
+    mean = sums / count
+    variances, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     components = (vectors * np.sqrt(np.maximum(variances, 0))).T
     return tuple(tuple(float(value) for value in row) for row in components)
 
