@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bnkeras import models, training
+from bnkeras import BatchNormLayer, models, training
 from bnkeras.models.resnet import resnet
 
 to_numpy = ops.convert_to_numpy
