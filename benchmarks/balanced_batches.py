@@ -99,10 +99,8 @@ def main():
     for name, value in seconds.items():
         print(f"{name}: {options.images / value:,.0f} images a second")
     if options.peak:
-        limit = options.images * tflop(grouped) / options.peak
-        print(
-            f"arithmetic alone: {limit:.3f} s an epoch of these images, {limit / seconds['grouped']:.1%} of the time taken"
-        )
+        share = options.images * tflop(grouped) / options.peak / seconds["grouped"]
+        print(f"arithmetic alone would take {share:.1%} of the grouped time")
     print(f"balanced batches of a million labels: {sampler():.2f} s")
     ratio = seconds["grouped"] / seconds["ungrouped"]
     print(f"groups against none: {ratio:.2f} times as long")
