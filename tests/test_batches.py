@@ -86,7 +86,7 @@ def test_a_class_that_should_be_there_and_is_not():
 def test_labels_that_are_no_classes(labels):
     with pytest.raises(ValueError, match="`labels`"):
         balanced_batches(np.array(labels), classes=3)
-    with pytest.raises(ValueError, match="`labels`"):
+    with pytest.raises(ValueError, match="`predicted`"):
         semi_balanced_batches(np.array(labels), 3)
 
 

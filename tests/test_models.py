@@ -384,7 +384,7 @@ def test_hajaj_gillies_is_table_4():
 
 def test_an_epoch_of_hajaj_gillies_takes_244_tflop():
     convolutions = [layer for layer in models.hajaj_gillies().layers if type(layer).__name__ == "Conv2D"]
-    products = sum(np.prod(layer.output.shape[1:3]) * layer.kernel.shape.num_elements() for layer in convolutions)
+    products = sum(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape) for layer in convolutions)
     # Two operations a product, forwards and twice backwards, 50,000 images.
     assert 2 * 3 * 50_000 * products == pytest.approx(244e12, rel=0.005)
 
@@ -404,6 +404,12 @@ def test_hajaj_gillies_in_small():
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not any(layer.use_bias for layer in model.layers if type(layer).__name__ == "Conv2D")
+
+
+def test_hajaj_gillies_takes_bytes():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), "uint8")
+    plain, scaled = (models.hajaj_gillies(8, 4, (12, 12, 3), rescaling=factor, seed=0) for factor in (None, 1 / 255))
+    np.testing.assert_allclose(scaled(pixels), plain(pixels.astype("float32") / 255), rtol=1e-5, atol=1e-6)
 
 
 def test_hajaj_gillies_starts_as_he_et_al_draw():

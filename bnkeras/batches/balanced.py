@@ -82,7 +82,7 @@ def semi_balanced_batches(predicted, classes, seed=0, epoch=0):
         Hajaj & Gillies, section 5, where batches balanced by predicted labels do not help.
     """
     _check_counts(classes=classes)
-    predicted = checked_labels(predicted, classes)
+    predicted = checked_labels(predicted, classes, "predicted")
     count, rest = divmod(len(predicted), classes)
     if rest:
         raise ValueError(f"`classes` must divide the {len(predicted)} examples. Received: classes={classes}")
@@ -104,7 +104,7 @@ def _shuffled_by_class(labels, generator):
     return order[np.argsort(labels[order], kind="stable")]
 
 
-def checked_labels(labels, classes=None):
+def checked_labels(labels, classes=None, name="labels"):
     """Return labels as an array.
 
     Raises:
@@ -113,13 +113,13 @@ def checked_labels(labels, classes=None):
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(
-            "`labels` must be integers of shape (examples,), at least one. "
-            f"Received: labels of shape {labels.shape}, dtype {labels.dtype}"
+            f"`{name}` must be integers of shape (examples,), at least one. "
+            f"Received: {name} of shape {labels.shape}, dtype {labels.dtype}"
         )
     wrong = labels[(labels < 0) | (labels >= (classes or np.inf))]
     if wrong.size:
         last = "" if classes is None else f" to {classes - 1}"
-        raise ValueError(f"`labels` must be integers from 0{last}. Received: {wrong[0]}, {wrong.size} of them wrong")
+        raise ValueError(f"`{name}` must be integers from 0{last}. Received: {wrong[0]}, {wrong.size} of them wrong")
     return labels
 
 

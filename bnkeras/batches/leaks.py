@@ -70,8 +70,11 @@ def _tapped(model, x, training, inputs=None):
     def tapped(layer, call):
         def tapped_call(*args, **kwargs):
             args, kwargs = next(given) or (args, kwargs)
+            # Layers inside of this one come after it.
+            place = len(calls)
+            calls.append(None)
             result = call(*args, **kwargs)
-            calls.append((layer.name, (args, kwargs), result))
+            calls[place] = (layer.name, (args, kwargs), result)
             return result
 
         return tapped_call

@@ -22,6 +22,7 @@ def hajaj_gillies(
     normalization="bn",
     group_size=None,
     weight_decay=0.0,
+    rescaling=None,
     dtype=None,
     seed=None,
 ):
@@ -46,6 +47,7 @@ def hajaj_gillies(
             one, layer normalization over channels and positions; or `"none"`. Defaults to `"bn"`.
         group_size: Integer, examples that batch normalization takes statistics over. Defaults to `None`, the batch.
         weight_decay: Float, `w` adds `weight_decay * w` to the gradient of every kernel. Defaults to `0.0`.
+        rescaling: Float, a factor for the inputs, such as `1 / 255`. Defaults to `None`, none.
         dtype: Keras dtype policy of all layers but the last, such as `"mixed_bfloat16"`. Defaults to `None`, Keras's.
         seed: Integer for the weights; `None` for Keras's global seed. Defaults to `None`.
 
@@ -73,8 +75,10 @@ def hajaj_gillies(
         x = layers.Conv2D(filters, kernel, strides, kernel_initializer=initializer, name=f"conv_{number}", **options)(x)
         return _normalized(x, normalization, group_size, dtype, number)
 
-    inputs = keras.Input(input_shape, name="inputs")
-    x = layers.ReLU(dtype=dtype)(convolution(inputs, width, strides, kernel))
+    inputs = x = keras.Input(input_shape, name="inputs")
+    if rescaling is not None:
+        x = layers.Rescaling(rescaling, dtype="float32")(x)
+    x = layers.ReLU(dtype=dtype)(convolution(x, width, strides, kernel))
     for stage, count in enumerate(blocks):
         if stage or strides > 1:
             x = layers.MaxPooling2D(3, 2, padding="same", dtype=dtype)(x)

@@ -74,7 +74,7 @@ def train_and_test(
         epochs=-(-max(at) // per_epoch),
         seed=seed,
         drop_remainder=True,
-        callbacks=[*callbacks, checkpoints, *([progress] if progress else [])],
+        callbacks=[checkpoints, *callbacks, *([progress] if progress else [])],
         initial_epoch=progress.epoch if progress else 0,
         **options,
     )

@@ -30,8 +30,8 @@ def random_crops(size, padding=0, area=(0.64, 1.0), aspect=1.0, flip=True, colou
         spread: Float of at least 0. Defaults to `0.1`.
 
     Returns:
-        Function `(images, generator) -> images` of square float images of shape `[n, pixels, pixels, channels]` and a
-        `keras.random.SeedGenerator`.
+        Function `(images, generator) -> images` of square images of shape `[n, pixels, pixels, channels]`, which become
+        float32, and a `keras.random.SeedGenerator`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -55,10 +55,11 @@ def random_crops(size, padding=0, area=(0.64, 1.0), aspect=1.0, flip=True, colou
 
     def augment(images, generator):
         n, pixels = images.shape[0], images.shape[1]
+        images = ops.cast(images, "float32")
         draws = keras.random.uniform((5, n), seed=generator)
         if colour is not None:
             weights = keras.random.normal((n, len(colour)), stddev=spread, seed=generator)
-            images = images + ops.matmul(weights, ops.convert_to_tensor(colour, images.dtype))[:, None, None]
+            images = images + ops.matmul(weights, ops.convert_to_tensor(colour, "float32"))[:, None, None]
         side = ops.sqrt(area[0] + (area[1] - area[0]) * draws[0])
         stretch = aspect ** (draws[1] - 0.5)
         outer = pixels + 2 * padding

@@ -76,6 +76,7 @@ WEIGHT_DECAY = 5e-4
 WARM_UP = 2  # epochs
 ROUNDS = 20
 SCENES = 4  # of each kind, of the first seed
+LAYER_IMAGES = 300
 AT_ONCE = 1000
 
 
@@ -131,12 +132,12 @@ class Run:
         from bnkeras.training import progress
 
         data = datasets.subset(self.data, self.classes, self.per_class, self.test_per_class)
-        data = datasets.prepared(data, pixels=self.reduced)
+        data = datasets.prepared(data, pixels=self.reduced) if self.reduced else data
         balanced = batches.balanced_batches(data.y_test).ravel()
         x_train, x_test = (
             training.centre_crop(x, self.pixels, self.padding) for x in (data.x_train, data.x_test[balanced])
         )
-        form = (self.depth, self.width, self.pixels, self.classes, self.dtype)
+        form = (self.depth, self.width, self.pixels, self.classes, self.dtype, data.x_train.dtype.name)
         model = models.renewed(
             build,
             form,
@@ -196,18 +197,19 @@ class Run:
             "rounds": batches.rebalancing(model, x, labels, ROUNDS, self.seed),
         }
         if self.batches == BALANCED:
-            few = batches.balanced_batches(labels)[:AT_ONCE].ravel()
+            few = batches.balanced_batches(labels)[: LAYER_IMAGES // self.classes].ravel()
             tables["layers"] = batches.layer_errors(model, x[few], labels[few])
             if self.seed == FIRST:
                 tables["scenes"] = batches.travel_rows(model, x, labels, SCENES, self.seed)
         return tables
 
 
-def build(depth, width, pixels, classes, dtype, seed):
-    """The uncompiled network of a run."""
+def build(depth, width, pixels, classes, dtype, stored, seed):
+    """The uncompiled network of a run, for images `stored` as `"uint8"`, or as floats from 0 to 1."""
     from bnkeras import models
 
     options = {"group_size": classes, "weight_decay": WEIGHT_DECAY, "dtype": dtype, "seed": seed}
+    options["rescaling"] = 1 / 255 if stored == "uint8" else None
     return models.hajaj_gillies(depth, width, (pixels, pixels, 3), classes, **options)
 
 

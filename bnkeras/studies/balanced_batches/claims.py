@@ -1,5 +1,7 @@
 """Claims H1 to H8, each with its headline and what else was explored, and the paper's tables."""
 
+import pandas as pd
+
 from bnkeras.evidence.claims import NONE, NOT_ABOVE, Claim, Measure
 from bnkeras.evidence.effects import headline, paired
 
@@ -38,7 +40,11 @@ def final(epochs):
 
 def gain(epochs, by=(), batches=BALANCED, standard=POPULATION):
     """Test error by standard inference minus that in balanced batches by their own statistics."""
-    return paired(epochs[epochs.batches == batches], "error", "inference", standard, OWN, by)
+    rows = epochs[epochs.batches == batches]
+    if rows.empty:
+        levels = [*by, "seed"]
+        return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[]] * len(levels), names=levels))
+    return paired(rows, "error", "inference", standard, OWN, by)
 
 
 def cost(epochs, by=(), way=POPULATION):
@@ -82,7 +88,7 @@ def from_fewest_classes(tables):
     """Relative gain with the fewest classes minus that with each other number."""
     gains = gain_by_classes(tables, all_sizes=True, relative=True).unstack("classes")
     fewest = gains.columns.min()
-    return gains.drop(columns=fewest).rsub(gains[fewest], axis=0).stack().swaplevel().dropna()
+    return gains.drop(columns=fewest).rsub(gains[fewest], axis=0).unstack().dropna()
 
 
 def shuffling(crops, by=()):
@@ -103,7 +109,7 @@ def rebalanced(tables):
     """Accuracy after each round of rebalancing minus that before the first."""
     rows = on_cifar10(tables["rounds"])
     wide = rows[rows.batches == BALANCED].pivot(index="seed", columns="round", values="accuracy")
-    return wide.drop(columns=0).sub(wide[0], axis=0).stack().swaplevel()
+    return wide.drop(columns=0).sub(wide[0], axis=0).unstack()
 
 
 def _last_round(tables):

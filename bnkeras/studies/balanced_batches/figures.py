@@ -72,7 +72,6 @@ def _leakage(plots, rows, shown):
     standard = whole[whole.statistics == POPULATION].assign(composition="standard")
     assigned = rows[(rows.answer != "largest output") & (rows.statistics == POPULATION)]
     own = whole[whole.statistics == OWN].sort_values("held", kind="stable")
-    own = own[~own.duplicated(["composition", "batches", "seed"])]
     rows = pd.concat([own, standard, assigned.assign(composition="standard, assigned")])
     rows = rows.rename(columns={"error": ERROR, "composition": "test batch", "batches": "training"})
     return plots.dots(rows, "test batch", ERROR, hue="training", **shown)
