@@ -36,7 +36,8 @@ def published(name):
     for scale in results.scales(name):
         found = results.read(name, scale)
         hours = found.about["seconds"]["all runs"] / 3600
-        yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {found.about['runs']:,} runs, {hours:.1f} core hours"
+        cost = f"{found.about['runs']:,} of {found.about['planned']:,} runs, {hours:.1f} core hours"
+        yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {cost}"
 
 
 def speed():
@@ -64,7 +65,8 @@ def draw_forest():
     """The figure of all headlines."""
     headlines = studies.headlines()
     sources = f"{len(headlines)} claims; {len(list(studies.published()))} studies"
-    plots.forest(headlines, caption=sources, title="Effect of every headline, with its 95 % interval").savefig(FOREST, dpi=80)
+    title = "Effect of every headline, with its 95 % interval"
+    plots.forest(headlines, caption=sources, title=title).savefig(FOREST, dpi=80)
 
 
 BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}

@@ -1,13 +1,19 @@
 """Command line: `python -m bnkeras list | run STUDY | report`."""
 
 import argparse
-import datetime
+import os
+import signal
 import sys
 import time
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
-from bnkeras import studies
-from bnkeras.evidence import results
+from bnkeras.streams import complete_streams, fail, flushed, show_warning
+
+# All else is imported inside `main`, which answers an interrupt in one line.
+
+_BACKENDS = ("tensorflow", "jax")
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +26,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser():
     """The command line's arguments."""
+    from bnkeras import studies
+    from bnkeras.evidence import results
+
     top = Parser(prog="bnkeras", description="Check what four papers say about batch normalization.")
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
     commands.add_parser("list", help="studies, their scales, and what is published")
@@ -27,12 +36,13 @@ def parser():
     run.add_argument("study", choices=studies.names(), metavar="STUDY", help=", ".join(studies.names()))
     run.add_argument("--scale", choices=results.SCALES, default="quick", help="default: %(default)s")
     run.add_argument("--jobs", type=_positive, metavar="N", help="processes, one thread each; default: one a core")
-    run.add_argument("--out", type=Path, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
+    run.add_argument("--out", type=_folder, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
     run.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, such as tcp://host:8786")
-    run.add_argument("--publish", action="store_true", help=f"write the tables to {results.folder().name}/ as well")
-    run.add_argument(
-        "--until-settled", action="store_true", help="add seeds until every headline's interval is narrow enough"
-    )
+    run.add_argument("--publish", action="store_true", help="write the tables to data/results/ as well")
+    which = run.add_mutually_exclusive_group()
+    settled = "add seeds until every headline's interval is narrow enough"
+    which.add_argument("--until-settled", action="store_true", help=settled)
+    which.add_argument("--finished", action="store_true", help="train nothing: judge the runs that have finished")
     report = commands.add_parser("report", help="the verdicts of all published results, one line a claim")
     report.add_argument("--all", action="store_true", help="what else was explored as well")
     return top
@@ -44,34 +54,55 @@ def _positive(text):
     return int(text)
 
 
+def _folder(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
+    return Path(text)
+
+
 def main(argv=None):
     """Run the command line; return its exit code.
 
     That is 0, or with one line on standard error: 2 for what the user has to mend, 1 for runs that failed, 130 after
-    an interrupt.
+    an interrupt; and without a word 141 where whoever reads the output has left.
     """
-    from bnkeras.datasets.common import DataError
-
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments)
-    except (DataError, results.ResultsError, OSError) as error:
-        return _fail(error, 2)
-    except RuntimeError as error:
-        return _fail(error, 1)
+        complete_streams()
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            code = _run(argv)
     except KeyboardInterrupt:
-        print("bnkeras: interrupted; the runs that had finished are kept, the same command goes on", file=sys.stderr)
-        return 130
-    return 0
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would show a traceback on the way out
+        kept = "; the runs that had finished are kept, the same command goes on" if argv[:1] == ["run"] else ""
+        code = fail(f"interrupted{kept}", 130)
+    return flushed(code)
 
 
-def _fail(message, code):
-    print(f"bnkeras: {' '.join(str(message).split())}", file=sys.stderr)
-    return code
+def _run(argv):
+    try:
+        arguments = parser().parse_args(argv)
+        return {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments) or 0
+    except SystemExit as end:
+        return end.code
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        from bnkeras.datasets.common import DataError
+        from bnkeras.evidence.results import ResultsError
+
+        if isinstance(error, (DataError, ResultsError, OSError)):
+            return fail(error, 2)
+        if isinstance(error, RuntimeError):
+            return fail(error, 1)
+        raise
 
 
 def list_studies(arguments):
     """Print every study with its scales and what is published of it."""
+    from bnkeras import studies
+    from bnkeras.evidence import results
+
     for name in studies.names():
         study = studies.get(name)
         print(f"{name}: {study.__doc__.splitlines()[0]}")
@@ -83,34 +114,65 @@ def list_studies(arguments):
 
 def run_study(arguments):
     """Train the runs of a study, judge its claims, draw its figures and, if asked, publish its tables."""
-    from bnkeras.evidence import claims, report
+    os.environ["MPLBACKEND"] = "Agg"  # figures go to files, whatever the user's own choice can do here
+    from bnkeras import studies
+    from bnkeras.evidence import claims, report, results
 
     study = studies.get(arguments.study)
     if arguments.scale not in study.SCALES:
-        sys.exit(_fail(f"{arguments.study} has no scale {arguments.scale!r}, only {', '.join(study.SCALES)}", 2))
-    found = _trained(study, arguments)
-    print(f"\n{report.heading(found)}")
-    print(report.text(report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))))
-    for path in _save_figures(study.figures(found), arguments.out / arguments.study / arguments.scale):
-        print(f"figure: {path}")
+        return fail(f"{arguments.study} has no scale {arguments.scale!r}, only {', '.join(study.SCALES)}", 2)
+    _check_backend()
+    data = _load_early({run.data for run in study.runs(arguments.scale)})
+    folder = _made(arguments.out / arguments.study / arguments.scale)
     if arguments.publish:
-        for path in results.publish(found):
-            print(f"published: {path}")
+        results.check_writable(arguments.study)
+    found = _trained(study, arguments, data)
+    verdicts = report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))
+    # Written first: whoever reads the output may leave.
+    published = results.publish(found) if arguments.publish else []
+    drawn = [_save(figure, folder / f"{name}.png") for name, figure in study.figures(found).items()]
+    print(f"\n{report.heading(found)}", report.text(verdicts), sep="\n")
+    for word, paths in (("published", published), ("figure", drawn)):
+        for path in paths:
+            print(f"{word}: {path}")
+    return 0
 
 
-def _trained(study, arguments):
+def _check_backend():
+    from bnkeras.sweep.environment import backend
+
+    name = backend()
+    if name not in _BACKENDS or not find_spec(name):
+        needed = f"must be {' or '.join(_BACKENDS)}, and installed"
+        raise OSError(f"Keras's backend, KERAS_BACKEND or else in keras.json, {needed}. Received: {name!r}")
+
+
+def _made(folder):
+    """The folder, made before any run is trained."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, f"--out must be a folder to write to. Received: {error.filename!r}") from error
+    return folder
+
+
+def _trained(study, arguments, data):
     """The results of a study, with as many seeds as its headlines need where that was asked for."""
     from bnkeras import sweep
-    from bnkeras.evidence import claims, seeds
+    from bnkeras.evidence import claims, results, seeds
 
     counts, start = {}, time.perf_counter()
     while True:
         runs = study.runs(arguments.scale, counts)
-        data = _load_early({run.data for run in runs})
-        executor = sweep.cluster_executor(arguments.cluster) if arguments.cluster else None
-        records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
+        if arguments.finished:
+            records = sweep.finished(runs, arguments.out)
+        else:
+            executor = None if arguments.cluster is None else sweep.cluster_executor(arguments.cluster)
+            records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
+        if not records:
+            raise OSError(f"none of the {len(runs)} runs has finished in {str(arguments.out)!r}")
         tables = sweep.tables(records, on_failed="raise")
-        about = _about(records, data, time.perf_counter() - start)
+        about = _about(records, len(runs), data, time.perf_counter() - start)
         verdicts = claims.judge(study.CLAIMS, tables)
         counts = seeds.more_seeds(verdicts, counts, getattr(study, "CAP", seeds.CAP))
         if not arguments.until_settled or counts is None:
@@ -124,13 +186,16 @@ def _load_early(names):
     return {name: {"source": data.source, "sha256": data.sha256} for name in names for data in [datasets.load(name)]}
 
 
-def _about(records, data, seconds):
+def _about(records, planned, data, seconds):
+    from bnkeras.evidence import results
+
     wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
     started = min(record["started"] for record in records)
     return {
         "started": started,
         "protocol": results.protocol(started),
         "runs": len(records),
+        "planned": planned,
         "seconds": {"wall": round(wall, 1), "all runs": round(sum(record["seconds"] for record in records), 1)},
         "data": data,
         "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],
@@ -139,6 +204,8 @@ def _about(records, data, seconds):
 
 def _busy(records):
     """Seconds in which at least one of the runs was being trained."""
+    import datetime
+
     total = end = 0.0
     starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]) for r in records)
     for start, seconds in sorted(starts):
@@ -147,31 +214,60 @@ def _busy(records):
     return total
 
 
-def _save_figures(figures, folder):
+def _save(figure, path):
+    """Write a figure to a new file that then takes the name, so that no link there is written through."""
     import matplotlib.pyplot as plt
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        path = folder / f"{name}.png"
-        figure.savefig(path, dpi=90)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(part, "xb") as file:
+            figure.savefig(file, dpi=90, format="png")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
         plt.close(figure)
-        yield path
+    return path
 
 
 def print_report(arguments):
-    """Print the verdicts of all published results, one line a claim, and with `--all` what else was explored."""
-    from bnkeras.evidence import claims, report
+    """Print the verdicts of all published results, one line a claim, and with `--all` what else was explored.
 
-    found = list(studies.published())
-    if not found:
+    Results that are damaged, or that the claims no longer fit, are named and left out; the exit code is then 2.
+    """
+    from bnkeras import studies
+    from bnkeras.evidence import claims, report, results
+
+    found, errors = _published()
+    if found:
+        print(report.text(report.headline_table(studies.headlines([verdicts for _, verdicts in found]))))
+    elif not errors:
         print(f"nothing is published in {results.folder()}")
-        return
-    print(report.text(report.headline_table(studies.headlines())))
-    for result in found:
+    for result, _ in found:
         print(f"\n{report.heading(result)}")
         if arguments.all:
             explored = claims.explore(studies.get(result.study).CLAIMS, result.tables)
             print(report.text(report.explored_table(explored)))
+    for error in errors:
+        fail(f"{error}; the study is left out", 2)
+    return 2 if errors else 0
+
+
+def _published():
+    """The published results with their verdicts, and an error for each study of which there are none."""
+    from bnkeras import studies
+    from bnkeras.evidence import results
+
+    found, errors = [], []
+    for name in studies.names():
+        try:
+            if results.scales(name):
+                result = results.read(name)
+                found.append((result, studies.judged(result)))
+        except results.ResultsError as error:
+            errors.append(error)
+        except Exception as error:  # of as many kinds as there are ways to look something up in a table
+            errors.append(f"{results.folder() / name} is not what the claims need ({error!r}): publish it again")
+    return found, errors
 
 
 if __name__ == "__main__":

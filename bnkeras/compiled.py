@@ -1,26 +1,26 @@
 """What has been compiled for a model: Keras's own functions, and the programs of `bnkeras.training` kept with it."""
 
 import contextlib
+import dataclasses
 
 import keras
 
 from bnkeras.forward import overridden
 from bnkeras.keras_internals import layers_of
 
-_PROGRAMS = "_bnkeras_programs"
+_PROGRAMS, _FORWARD = "_bnkeras_programs", "_bnkeras_forward"
 _FUNCTIONS = ("train_function", "test_function", "predict_function")
-_STEPS = ("train_step", "test_step")
 
 
+@dataclasses.dataclass
 class Programs:
     """Compiled programs by their purpose, the random generator that they share, and the state of the model then."""
 
-    def __init__(self, model):
-        self.compiled = {}
-        self.generator = keras.random.SeedGenerator(0)
-        self.compiled_with = _compiled_with(model)
-        self.flags = [layer.trainable for layer in (model, *layers_of(model))]
-        self.trainable = {id(variable) for variable in model.trainable_variables}
+    compiled_with: tuple
+    flags: list
+    trainable: set
+    compiled: dict = dataclasses.field(default_factory=dict)
+    generator: keras.random.SeedGenerator = dataclasses.field(default_factory=lambda: keras.random.SeedGenerator(0))
 
 
 def programs_of(model):
@@ -31,17 +31,35 @@ def programs_of(model):
     Raises:
         ValueError: If variables were frozen or unfrozen without `compile`, so that the optimizer does not know of it.
     """
-    kept, current = getattr(model, _PROGRAMS, None), Programs(model)
-    if kept is not None and kept.compiled_with == current.compiled_with:
-        if kept.flags == current.flags:
+    compiled_with = _compiled_with(model)
+    flags = [layer.trainable for layer in (model, *layers_of(model))]
+    trainable = {id(variable) for variable in model.trainable_variables}
+    kept = getattr(model, _PROGRAMS, None)
+    if kept is not None and kept.compiled_with == compiled_with:
+        if kept.flags == flags:
             return kept
-        if kept.trainable != current.trainable:
+        if kept.trainable != trainable:
             raise ValueError(
                 "The trainable variables of the model have changed since it was last trained. Call "
                 f"`model.compile()` again for this to take effect. Received: model={model.name!r}"
             )
-    vars(model)[_PROGRAMS] = current
-    return current
+    programs = vars(model)[_PROGRAMS] = Programs(compiled_with, flags, trainable)
+    return programs
+
+
+def forward_of(model, purpose, make):
+    """Return what `make()` returned when it was first called for a purpose: a compiled forward pass of the model.
+
+    As Keras's `predict_function`, it knows nothing of attributes of layers that were changed since. It is made anew
+    after `model.compile`, and where the model has other variables.
+    """
+    state = _compiled_with(model), [id(variable) for variable in model.variables], model.run_eagerly
+    kept = vars(model).get(_FORWARD)
+    if kept is None or kept[0] != state:
+        kept = vars(model)[_FORWARD] = state, {}
+    if purpose not in kept[1]:
+        kept[1][purpose] = make()
+    return kept[1][purpose]
 
 
 def _compiled_with(model):
@@ -59,9 +77,9 @@ def recompiled(models):
     steps = {}
     if keras.config.backend() == "jax":
         # JAX caches compiled programs by the function: the same step would find the one compiled before.
-        steps = dict.fromkeys(_STEPS, lambda model, step: lambda *args: step(*args))
+        steps = dict.fromkeys(("train_step", "test_step"), lambda model, step: lambda *args: step(*args))
     try:
-        with overridden(models, **dict.fromkeys((*_FUNCTIONS, _PROGRAMS), lambda model, old: None), **steps):
+        with overridden(models, **dict.fromkeys((*_FUNCTIONS, _PROGRAMS, _FORWARD), lambda model, old: None), **steps):
             yield
     finally:
         for model, compiled_with in zip(models, before, strict=True):

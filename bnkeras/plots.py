@@ -1,4 +1,4 @@
-"""The panels that the figures of the studies are made of, drawn by seaborn: lines, dots, boxes, heat maps.
+"""The panels that the figures of the studies are made of, drawn by seaborn: lines, dots, heat maps, forests.
 
 Every function takes a tidy table whose columns `x` and `y` are named as their axes should be, and returns the `Figure`.
 A line or a bar is the mean over seeds, a band reaches from the smallest to the largest. Colours follow the
@@ -19,7 +19,7 @@ _THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", 
 _KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
-HEIGHT = 2.9  # inches of a panel
+HEIGHT, LINE = 2.6, 0.21  # inches of a panel, of a line of text
 
 
 def _themed(function):
@@ -82,16 +82,6 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
 
 
 @_themed
-def boxes(table, x, y, *, caption, title=""):
-    """A box from the lower to the upper quartile of `y` for each `x`, whiskers from the 5th to the 95th percentile."""
-    table = table.assign(**{x: [label(x, value) for value in table[x]]})
-    options = {"whis": (5, 95), "showfliers": False, "hue": x, "palette": KIND_COLORS}
-    grid = sns.catplot(data=table, kind="box", x=x, y=y, height=HEIGHT, aspect=1.6, **options)
-    grid.set(ylim=(0, None), xlabel="")
-    return _finish(grid, caption, title)
-
-
-@_themed
 def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".1f", limits=None, marks=None):
     """The mean of `value` for each `x` and `y`, written into cells: a panel for each level of `col`.
 
@@ -119,7 +109,8 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
             axis.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=2))
 
     data = _named(table, None, {"col": col})["data"]
-    height = max(HEIGHT, 0.4 * table[y].nunique())
+    longest = max(len(str(value)) for value in table[x])
+    height = max(HEIGHT, 0.8 + 0.3 * table[y].nunique() + 0.08 * longest * (longest > 5))
     grid = sns.FacetGrid(data, col=col, height=height, aspect=max(1.2, 0.14 * table[x].nunique()))
     grid.map_dataframe(draw)
     grid.set_axis_labels(x, y)
@@ -199,22 +190,39 @@ def _colors(levels):
 
 
 def _finish(grid, caption, title):
-    """Readable titles of the panels and the legend above them."""
+    """Readable titles of the panels, and the legend above them."""
+    for axis in grid.axes.flat:
+        axis.set(xlabel=axis.get_xlabel().replace("_", " "), ylabel=axis.get_ylabel().replace("_", " "))
     for key, axis in grid.axes_dict.items():
         axis.set_title(", ".join(filter(None, [key] if isinstance(key, str) else key)), fontsize="medium")
-    figure = grid.figure
-    figure.set_layout_engine("constrained")
+    figure, entries = grid.figure, []
     if grid.legend:
-        handles = len(grid.legend.get_texts())
-        sns.move_legend(grid, "outside upper center", ncols=min(handles, 6), title=None, frameon=False)
-    return _captioned(figure, caption, title)
+        texts = [text.get_text() for text in grid.legend.get_texts()]
+        entries = list(zip(grid.legend.legend_handles, texts, strict=True))
+        entries = [(handle, text) for handle, text in entries if text not in grid.data.columns]  # seaborn's headings
+        grid.legend.remove()
+    figure.set_layout_engine("constrained")
+    return _captioned(figure, caption, title, entries)
 
 
-def _captioned(figure, caption, title):
-    width = figure.get_figwidth()
-    figure.supxlabel(textwrap.fill(caption, int(width * 14)), fontsize="small", color="0.35")
+def _captioned(figure, caption, title, entries=()):
+    """Title, legend and caption, one below the other, for which the figure grows: the panels keep their height."""
+    width, height = figure.get_size_inches()
+    title = textwrap.fill(title, int(width * 11))
+    caption = textwrap.fill(caption, int(width * 14))
+    columns = max(1, min(len(entries), int(width * 12) // max((len(text) + 5 for _, text in entries), default=1)))
+    above = LINE * (title.count("\n") + 1.5) * bool(title)
+    legend = LINE * (-(-len(entries) // columns) + 0.3) * bool(entries)
+    grown = height + above + legend + LINE * (caption.count("\n") + 1)
+    figure.set_figheight(grown)
+    figure.supxlabel(caption, fontsize="small", color="0.35")
+    # By hand: the layout puts a title and a legend above the panels in one and the same place.
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (above + legend) / grown))
     if title:
-        figure.suptitle(textwrap.fill(title, int(width * 11)), fontsize="medium", fontweight="bold")
+        figure.suptitle(title, y=1 - 0.3 * LINE / grown, fontsize="medium", fontweight="bold")
+    if entries:
+        where = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - above / grown)}
+        figure.legend(*zip(*entries, strict=True), **where, ncols=columns, frameon=False, borderaxespad=0.2)
     return figure
 
 

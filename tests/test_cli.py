@@ -104,7 +104,18 @@ def test_run_prints_verdicts_draws_figures_and_publishes(capsys, tmp_path, monke
     found = results.read("mnist_sigmoid", source=tmp_path / "results")
     assert len(found.tables["epochs"]) == 2 * 3 * (1 + 2)
     assert found.about["runs"] == 4
+    assert found.about["planned"] == 4
     assert found.about["data"]["mnist_sample"]["sha256"] == datasets.load("mnist_sample").sha256
+
+    next((tmp_path / "mnist_sigmoid").glob("*.json")).unlink()
+    assert main(["run", "mnist_sigmoid", "--finished", "--out", str(tmp_path), "--publish"]) == 0
+    part = results.read("mnist_sigmoid", source=tmp_path / "results")
+    assert (part.about["runs"], part.about["planned"]) == (3, 4)
+
+
+def test_to_judge_what_has_finished_where_nothing_has(capsys, tmp_path):
+    code, error = failure(capsys, "run", "mnist_sigmoid", "--finished", "--out", str(tmp_path))
+    assert (code, error) == (2, f"bnkeras: none of the 20 runs has finished in {str(tmp_path)!r}\n")
 
 
 def test_import_takes_neither_keras_nor_a_backend():

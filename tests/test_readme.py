@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,3 +16,12 @@ def test_the_two_commands_make_their_own_set_up():
     lines = (ROOT / "README.md").read_text().splitlines()
     commands = [line for line in lines if line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -r ")]
     assert [command.split(".venv/bin/python ")[1].split()[1] for command in commands] == ["bnkeras", "pytest"]
+
+
+def test_the_example_runs(capsys):
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(found) == 1
+    scope = {}
+    exec(compile(found[0], "README.md", "exec"), scope)
+    assert scope["accuracy"] > 0.8
+    assert scope["model"].layers[1].moving_mean.numpy().any()

@@ -373,3 +373,17 @@ def test_a_layer_that_is_not_called_is_told():
         with pytest.raises(ValueError, match="Received: 0 at layer 'spare'"):
             estimate_population_statistics(model, X, sequential=sequential)
     np.testing.assert_array_equal(statistics(model.norm)[0], np.zeros(5))
+
+
+def test_statistics_again_are_of_the_weights_and_data_at_hand():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), BatchNormLayer(), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    dense, norm = model.layers[:2]
+    for scale in (1.0, 3.0):  # the second time with what was compiled the first time
+        dense.set_weights([scale * np.ones((3, 4), "float32"), np.zeros(4, "float32")])
+        estimate_population_statistics(model, scale * x, progress=False)
+        np.testing.assert_allclose(norm.moving_mean, np.full(4, scale**2 * x.sum(1).mean()), rtol=1e-4)
+    model.add(BatchNormLayer())
+    estimate_population_statistics(model, x, progress=False)
+    z = model.layers[2](norm(dense(x)))
+    np.testing.assert_allclose(model.layers[3].moving_variance, np.var(z, axis=0), rtol=1e-4)

@@ -65,14 +65,10 @@ class ActivationStats(ProbeCallback):
         x, *targets = self.probe
         build(model, x, "probe")
         if not model.compiled:
-            raise ValueError(
-                f"`model` must be compiled: the gradient is that of its loss. Received: model={model.name!r}"
-            )
+            raise ValueError(f"`model` must be compiled, for the gradient of its loss. Received: model={model.name!r}")
         x, targets = keras.tree.map_structure(ops.convert_to_tensor, (x, tuple(targets)))
-        if self.layers is None:
-            layers = hidden_activations(model, x)
-        else:
-            layers = [find_layer(model, layer) for layer in self.layers]
+        given = self.layers
+        layers = hidden_activations(model, x) if given is None else [find_layer(model, layer) for layer in given]
         names = [layer.name for layer in layers]
         self._names = names if len(set(names)) == len(names) else [layer.path for layer in layers]
         with keras.StatelessScope():

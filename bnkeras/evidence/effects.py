@@ -36,3 +36,10 @@ def last_epoch(table, settings):
 def at_inference(table, way):
     """The rows of a way of inference, and those of networks that have only one."""
     return table[table.inference.isin([way, "none"])]
+
+
+def at(effects, **levels):
+    """The effects at values of index levels, which go from the index; none where the values do not appear."""
+    for name, value in levels.items():
+        effects = effects[effects.index.get_level_values(name) == value].droplevel(name)
+    return effects

@@ -134,6 +134,13 @@ def heading(found):
     return f"{found.study}, scale {found.scale}, data: {'; '.join(sources(found.tables))}"
 
 
+def caption(found):
+    """The heading with the processors and backends of the runs."""
+    keys = ("processor", "backend", "backend_version")
+    where = sorted({" ".join(str(entry[key]) for key in keys) for entry in found.about["environments"]})
+    return f"{heading(found)}; {', '.join(where)}"
+
+
 def sources(tables):
     """Where the data of a study's tables is from, as its runs recorded it."""
     return sorted(pd.unique(tables["epochs"].source))

@@ -5,7 +5,9 @@ The tables of a scale lie in `<study>/<scale>/<table>.csv`, and `about.json` in 
 
 import contextlib
 import hashlib
+import io
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,8 +21,8 @@ from bnkeras.datasets.common import data_folder
 
 SCALES = ("quick", "laptop", "paper")
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_ABOUT = "about.json"
-_OLD = ".old"
+_ABOUT, _LOCK = "about.json", ".lock"
+_OLD, _NEW = ".old", ".new"
 
 
 class ResultsError(ValueError):
@@ -76,37 +78,73 @@ def publish(results, into=None):
     Raises:
         OSError: The folder cannot be written, or the disk is full; the results that were there stay as they were.
     """
-    study = Path(into or folder()) / results.study
-    study.mkdir(parents=True, exist_ok=True)
-    with FileLock(study / ".lock"):
+    with _locked(Path(into or folder()) / results.study) as study:
         _clean(study, results.scale)
-        scratch = Path(tempfile.mkdtemp(dir=study, prefix=f".{results.scale}."))
+        scratch = study / f".{results.scale}{_NEW}"
         try:
             _write(scratch, results)
             return _put_in_place(scratch, study / results.scale)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            _remove(scratch)
+
+
+def check_writable(study, into=None):
+    """Raise `OSError` where `publish` could not write results of a study, before any of its runs is trained.
+
+    Args:
+        study: Name of the study.
+        into: Folder to write to. Defaults to `folder()`.
+    """
+    with _locked(Path(into or folder()) / study) as place:
+        tempfile.TemporaryFile(dir=place).close()
+
+
+@contextlib.contextmanager
+def _locked(study):
+    """Make the folder of a study and keep other publications out of it; what cannot be written is explained."""
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with FileLock(study / _LOCK):
+            yield study
+    except OSError as error:
+        raise OSError(error.errno, f"results can't be published in {study}: {error.strerror}") from error
 
 
 def _clean(study, scale):
     """Set right what a publication that was killed has left."""
     old = study / f".{scale}{_OLD}"
-    if old.exists() and not (study / scale).exists():
+    if os.path.lexists(old) and not os.path.lexists(study / scale):
         old.rename(study / scale)
-    for left in study.glob(f".{scale}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for left in (old, study / f".{scale}{_NEW}"):
+        _remove(left)
+
+
+def _remove(path):
+    """Remove a folder, a file or a link, never what a link leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write(into, results):
+    into.mkdir()
     checksums = {}
     for name, table in results.tables.items():
-        path = into / f"{name}.csv"
-        path.write_text(table.to_csv(index=False, float_format="%.7g", lineterminator="\n"), encoding="utf-8")
-        checksums[path.name] = _sha256(path)
-    about = {**results.about, "files": checksums}
-    about = json.dumps({**about, "sha256": _sha256_of(about)}, indent=2)
-    (into / _ABOUT).write_text(about + "\n", encoding="utf-8")
-    into.chmod(0o755)
+        text = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+        checksums[f"{name}.csv"] = _write_file(into / f"{name}.csv", text)
+    about = {"study": results.study, "scale": results.scale, **results.about, "files": checksums}
+    _write_file(into / _ABOUT, json.dumps({**about, "sha256": _sha256_of(about)}, indent=2) + "\n")
+
+
+def _write_file(path, text):
+    """Write a file to the disk itself, and return its SHA-256."""
+    content = text.encode()
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
 
 
 def _put_in_place(scratch, target):
@@ -114,19 +152,24 @@ def _put_in_place(scratch, target):
     with contextlib.suppress(FileNotFoundError):
         target.rename(old)
     scratch.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
     return sorted(target.iterdir())
 
 
 def scales(study, source=None):
-    """Scales that a study has published results of, smallest first."""
-    return [scale for scale in SCALES if _place(Path(source or folder()) / study, scale).is_dir()]
+    """Scales that a study has published results of, damaged ones included, smallest first.
 
-
-def _place(study, scale):
-    """The folder of a scale, also where a publication was killed after it had put the old one aside."""
-    old = study / f".{scale}{_OLD}"
-    return old if old.is_dir() and not (study / scale).exists() else study / scale
+    Raises:
+        ResultsError: The study's folder cannot be read.
+    """
+    place = Path(source or folder()) / study
+    try:
+        there = {*os.listdir(place)}
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"{place} can't be read ({error.strerror})") from error
+    return [scale for scale in SCALES if {scale, f".{scale}{_OLD}"} & there]
 
 
 def read(study, scale=None, source=None):
@@ -149,33 +192,76 @@ def read(study, scale=None, source=None):
     if not found or scale not in (None, *found):
         raise ResultsError(f"{source / study} has no results. Received: scale={scale!r}; published are {found}")
     scale = scale or found[-1]
-    place = _place(source / study, scale)
-    about = _read_about(place / _ABOUT)
-    tables = {}
-    for name, sha256 in about.pop("files").items():
-        path = place / name
-        if _sha256(path) != sha256:
-            raise ResultsError(f"{path} is not what was published: expected SHA-256 {sha256}, found {_sha256(path)}")
-        tables[path.stem] = pd.read_csv(path)
-    return Results(study, scale, tables, about)
+    while True:
+        place = _place(source / study, scale)
+        number = _number(place)
+        try:
+            about, files = _read_about(place / _ABOUT, study, scale)
+            return Results(study, scale, _read_tables(place, files), about)
+        except ResultsError:
+            if number == _number(_place(source / study, scale)):  # else published anew while it was read
+                raise
 
 
-def _read_about(path):
+def _place(study, scale):
+    """The folder of a scale, also where a publication was killed after it had put the old one aside."""
+    old = study / f".{scale}{_OLD}"
+    return old if old.is_dir() and not os.path.lexists(study / scale) else study / scale
+
+
+def _number(place):
+    """What tells a folder from another one of the same name."""
+    with contextlib.suppress(OSError):
+        return place.stat().st_ino
+
+
+def _read_about(path, study, scale):
+    """What is known of the results of a scale, and the checksums of their files."""
+    content = _content(path)
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        if about.pop("sha256") != _sha256_of(about) or "epochs.csv" not in about["files"]:
-            raise ValueError("it is not what was published")
-        return about
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultsError(f"{path} is no description of published results ({error})") from error
+        about = json.loads(content.decode())
+        if not isinstance(about, dict):
+            raise ValueError("it is no JSON object")
+        if about.pop("sha256") != _sha256_of(about):
+            raise ValueError("it was changed after it was written: its checksum is another")
+        of = about.pop("study"), about.pop("scale")
+        if of != (study, scale):
+            raise ValueError(f"it is of study {of[0]!r}, scale {of[1]!r}")
+        files = dict(about.pop("files"))
+        if "epochs.csv" not in files or not all(Path(name).name == name for name in files):
+            raise ValueError(f"`files` must name tables, epochs.csv among them: {', '.join(files)}")
+        return about, files
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else error
+        raise ResultsError(f"{path} is no description of published results ({reason})") from error
+
+
+def _read_tables(place, files):
+    for path in sorted(place.glob("*.csv")):
+        if path.name not in files:
+            raise ResultsError(f"{path} is none of the tables that were published: {', '.join(files)}")
+    return {Path(name).stem: _read_table(place / name, sha256) for name, sha256 in files.items()}
+
+
+def _read_table(path, expected):
+    content = _content(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ResultsError(f"{path} is not what was published: expected SHA-256 {expected}, found {found}")
+    try:
+        return pd.read_csv(io.BytesIO(content))
+    except ValueError as error:
+        raise ResultsError(f"{path} is no table ({error})") from error
+
+
+def _content(path):
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no regular file")  # which may have no end
+        return path.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path} can't be read ({error.strerror or error})") from error
 
 
 def _sha256_of(about):
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path):
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ResultsError(f"{path} can't be read ({error.strerror})") from error

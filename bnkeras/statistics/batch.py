@@ -3,6 +3,7 @@
 import contextlib
 import math
 import warnings
+from functools import partial
 
 import keras
 
@@ -94,15 +95,11 @@ def _warned_of_one(x, layer):
         return x
     import tensorflow as tf
 
-    def warn():
-        warnings.warn(
-            f"{layer.name!r} takes its statistics from one value per channel (a batch of one example): the output is "
-            "`beta` whatever the input. Use batches of two or more.",
-            stacklevel=2,
-        )
-        return True
-
-    single = tf.shape(x)[0] == 1
-    check = tf.cond(single, lambda: tf.numpy_function(warn, [], tf.bool), lambda: tf.constant(True))
+    message = (
+        f"{layer.name!r} takes its statistics from one value per channel (a batch of one example): the output is "
+        "`beta` whatever the input. Use batches of two or more."
+    )
+    warn = partial(tf.numpy_function, lambda: warnings.warn(message, stacklevel=2) is None, [], tf.bool)
+    check = tf.cond(tf.shape(x)[0] == 1, warn, lambda: tf.constant(True))
     with tf.control_dependencies([check]):
         return tf.identity(x)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from bnkeras.compiled import forward_of
 from bnkeras.forward import batch_norms, build, overridden, stateless
 from bnkeras.layers.moments import precise_moments
 from bnkeras.statistics._batches import Batches
@@ -150,7 +151,8 @@ def _measure(model, layers):
             model(x, training=False)
         return calls
 
-    compiled = stateless(model, moments_of_calls)
+    purpose = ("moments", *map(id, layers))
+    compiled = forward_of(model, purpose, lambda: stateless(model, moments_of_calls))
     return lambda x, known: compiled(x, keras.tree.map_structure(ops.convert_to_tensor, known))
 
 

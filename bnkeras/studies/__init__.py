@@ -25,10 +25,16 @@ def published():
             yield results.read(name)
 
 
-def headlines():
-    """The verdicts of all published headlines, corrected together: a row a claim, with `study` and `scale`."""
-    tables = [
-        claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
-        for found in published()
-    ]
+def judged(found):
+    """The verdicts of the headlines of some `Results`: a row a claim, with `study` and `scale`."""
+    return claims.judge(get(found.study).CLAIMS, found.tables).assign(study=found.study, scale=found.scale)
+
+
+def headlines(verdicts=None):
+    """The verdicts of all headlines, corrected together.
+
+    Args:
+        verdicts: Tables of `judged`. Defaults to `None`, those of all published results.
+    """
+    tables = [judged(found) for found in published()] if verdicts is None else verdicts
     return report.corrected(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()

@@ -67,6 +67,14 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
             return _Sweep(tasks, store, bar).complete(executor, max(jobs, 1))
 
 
+def finished(runs, out="data/runs"):
+    """Returns the records of those runs that have finished, in their order, and trains nothing; see `run_all`."""
+    tasks = keyed(runs)
+    with contextlib.closing(Store(out, tasks)) as store:
+        records = [store.load(key) for key in tasks]
+    return [record for record in records if record and record["status"] != "failed"]
+
+
 def _checked_jobs(jobs, executor):
     most, least = (most_workers(), 0) if executor is None else (_IN_FLIGHT, 1)
     if jobs is None:

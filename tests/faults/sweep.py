@@ -9,18 +9,16 @@ scratch folders, in some minutes. Exit code 1 where anything was silent, showed 
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = map(str, Path(__file__).parents[1:3])
 
-from faults import cluster, helpers
+from faults import cluster, helpers, table
 from faults.damages import DAMAGES
 from faults.helpers import JOBS, KEPT, PAUSE, RUNS, check, completes, log, one_line, run_all, runs, saved, wait_for
 from toy_runs import Toy, events, starts
@@ -190,23 +188,5 @@ FAULTS = {
 }
 
 
-def main(words=()):
-    """Tries the faults whose name contains one of the words, prints a row each, and returns how many went wrong."""
-    wrong = 0
-    for name, (expected, fault) in FAULTS.items():
-        if words and not any(word in name for word in words):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                happened = fault(Path(folder))
-            except Exception as error:
-                wrong += 1
-                happened = f"WRONG: {type(error).__name__}: {error}"
-            happened = re.sub(r"\s+", " ", happened.replace(folder, "."))
-        print(f"{name} | {expected} | {happened}", flush=True)
-    print(f"{wrong} wrong")
-    return wrong
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) > 0)
+    table.main(FAULTS)

@@ -27,7 +27,7 @@ from bnkeras.studies.bng_glass.figures import figures
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 
 SCALES = {
-    "quick": {"data": "bng_glass_sample", "epochs": 150, "explored_seeds": 0},
+    "quick": {"data": "bng_glass_sample", "epochs": 100, "explored_seeds": 0},
     "laptop": {"data": "bng_glass", "epochs": 20, "explored_seeds": 10},
     "paper": {"data": "bng_glass", "epochs": 100, "explored_seeds": 10},
 }

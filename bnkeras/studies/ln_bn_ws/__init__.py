@@ -27,10 +27,10 @@ SCALES = {
     "quick": {
         "images": "mnist_sample",
         "table": None,
-        "examples": 1_000,
+        "examples": 600,
         "rates": (0.3, 1.0),
         "sizes": (2, 64),
-        "epochs": 10,
+        "epochs": 8,
         "steps": 0,
         "explored": (),
     },

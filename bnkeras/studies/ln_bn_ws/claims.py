@@ -1,9 +1,10 @@
 """Claims B2 to B6, F1 and F2: kinds of normalization compared, each at the rate that validation chose for it."""
 
+import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.claims import NOT_ABOVE, Claim, Measure
-from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.evidence.effects import at, at_inference, headline
 
 PIXELS, PLAIN = "as they are", ("as they are", "standardized")
 SMALLEST, SMALL, REFERENCE = 2, 10, 64
@@ -57,39 +58,39 @@ def explored(effect):
     return everywhere
 
 
-def small_sizes(wide):
-    """The batch sizes from 2 to 10 that a table has."""
-    return [size for size in wide.columns.unique("batch_size") if SMALLEST <= size <= SMALL]
+def of_kind(wide, kind, sizes=range(1, 1025)):
+    """The columns of a kind, by batch size; none where it was not trained at that size."""
+    there = [(kind, size) for size in wide.columns.unique("batch_size") if size in sizes and (kind, size) in wide]
+    return wide[there].droplevel("normalization", axis=1)
 
 
 def lead_at_small(plus, minus):
     """Lead in accuracy of one kind over another, mean of batches 2 to 10."""
-    return lambda wide: (wide[plus] - wide[minus])[small_sizes(wide)].mean(axis=1)
+    sizes = range(SMALLEST, SMALL + 1)
+    return lambda wide: (of_kind(wide, plus, sizes) - of_kind(wide, minus, sizes)).mean(axis=1, skipna=False)
 
 
 def lead_at(plus, minus, size):
     """Lead in accuracy of one kind over another at a batch size."""
-    return lambda wide: wide[plus, size] - wide[minus, size]
+    return lambda wide: wide.get((plus, size), np.nan) - wide.get((minus, size), pd.Series(np.nan, wide.index))
 
 
 def lead_at_each(plus, minus):
     """Lead in accuracy of one kind over another at each batch size."""
-    return lambda wide: (wide[plus] - wide[minus]).dropna(axis=1).stack().swaplevel().sort_index()
+    return lambda wide: (of_kind(wide, plus) - of_kind(wide, minus)).stack().dropna().swaplevel().sort_index()
 
 
 def steadier(wide):
     """Standard deviation of accuracy over the batch sizes from 2 up, of BN minus of WS."""
-    spread = {
-        kind: wide[kind][[size for size in wide[kind] if size >= SMALLEST]].std(axis=1, ddof=0) for kind in ("bn", "ws")
-    }
-    return spread["bn"] - spread["ws"]
+    bn, ws = (of_kind(wide, kind, range(SMALLEST, 1025)) for kind in ("bn", "ws"))
+    return bn.std(axis=1, ddof=0, skipna=False) - ws.std(axis=1, ddof=0, skipna=False)
 
 
 def still_failing(wide):
     """Accuracy of WS + BN at batch 64 minus at each smaller batch."""
-    wide = wide["ws_bn"]
-    drops = {size: wide[REFERENCE] - wide[size] for size in wide if size < REFERENCE}
-    return pd.concat(drops, names=["batch_size"])
+    wide = of_kind(wide, "ws_bn")
+    drops = {size: wide[REFERENCE] - wide[size] for size in wide if size < REFERENCE and REFERENCE in wide}
+    return pd.concat(drops, names=["batch_size"]) if drops else wide.stack()
 
 
 def best_of_all(data):
@@ -100,7 +101,7 @@ def best_of_all(data):
         rows = rows[rows.features.isin(PLAIN) & rows.normalization.isin(REPORTED)]
         rows = rows[(rows.features == PIXELS) == (data == "images")]
         mean = points(rows, "validation_accuracy").mean()
-        if mean.empty:
+        if "ws_bn" not in mean.index:
             return pd.Series(dtype="float64", index=pd.Index([], name="seed"))
         rival = mean.drop("ws_bn", level="normalization").idxmax()
         wide = points(rows).droplevel(["data", "features"])
@@ -124,10 +125,6 @@ def more_when_correlated(tables):
     if lead.empty:
         return lead.droplevel("features")
     return (lead["correlated"] - lead["decorrelated"]).dropna()
-
-
-def _at_size(effects, size):
-    return effects.xs(size, level="batch_size") if len(effects) else effects.droplevel("batch_size")
 
 
 def _claim(id, sentence, headline, *more, reported="figure", **options):
@@ -218,7 +215,7 @@ CLAIMS = (
         "Does layer normalization gain on batch normalization where features are correlated (BNG(glass))?",
         _accuracy(
             "lead of LN over BN, correlated minus decorrelated features, batch 64",
-            lambda tables: _at_size(more_when_correlated(tables), REFERENCE),
+            lambda tables: at(more_when_correlated(tables), batch_size=REFERENCE),
         ),
         _accuracy("lead of LN over BN, correlated minus decorrelated features", more_when_correlated),
         _accuracy("lead of LN over BN", by_features),

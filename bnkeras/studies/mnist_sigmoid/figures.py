@@ -57,13 +57,9 @@ def _roc(plots, table, caption, title):
 
 
 def _seconds(plots, epochs, caption, title):
-    seconds = (
-        at_inference(epochs, "population").query("epoch > 1").groupby(["normalization", "seed"], sort=False)["seconds"]
-    )
-    seconds = seconds.median().rename("seconds per epoch").reset_index()
-    return plots.boxes(
-        seconds, "normalization", "seconds per epoch", caption=f"medians of runs; {caption}", title=title
-    )
+    later = at_inference(epochs, "population").query("epoch > 1").groupby(["normalization", "seed"], sort=False)
+    seconds = later["seconds"].median().rename("seconds per epoch").reset_index().assign(model="")
+    return plots.dots(seconds, "model", "seconds per epoch", caption=f"medians of runs; {caption}", title=title)
 
 
 def _maps(plots, results):

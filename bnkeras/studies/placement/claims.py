@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.claims import Claim, Measure
-from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.evidence.effects import at, at_inference, headline
 
 RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed"]
 STUCK = 0.95  # of the labels' entropy, which a network reaches without looking at its input
 STEADY = 5.0  # points
 TARGET = 90.0  # % of the test images
+RATES_NEEDED = 5  # without which nothing is said of the largest one that trains
 
 TABLE_1 = (
     # model, batch normalization, learning rate, accuracy, stable
@@ -89,11 +90,11 @@ def table_1(runs):
 
 def stuck_as_reported(tables):
     """Whether runs are stuck, in the settings reported stuck (`plus`) and in the others (`minus`)."""
-    parts = {
-        setting: pd.DataFrame({"plus" if accuracy < 50 else "minus": runs.set_index("seed").stuck})
-        for setting, accuracy, _, runs in table_1(summary(tables))
-    }
-    return pd.concat(parts).droplevel([0, 1, 2]).reindex(columns=["plus", "minus"])
+    rows = list(table_1(summary(tables)))
+    if any(runs.empty for *_, runs in rows):  # part of the table says nothing of the whole
+        return pd.DataFrame(columns=["plus", "minus"], index=pd.Index([], name="seed"))
+    parts = [pd.DataFrame({"plus" if row[1] < 50 else "minus": row[-1].set_index("seed").stuck}) for row in rows]
+    return pd.concat(parts)
 
 
 def as_reported(column):
@@ -161,13 +162,13 @@ def _contrast(tables, value):
 
 def lead(tables):
     """Accuracy, BN minus base, at each learning rate."""
-    wide = _contrast(tables, "population")
+    wide = _contrast(tables, "population").reindex(columns=ENDS)
     return (wide["all"] - wide["none"]).dropna()
 
 
 def more_stuck(tables):
     """Whether runs are stuck, base (`plus`) and BN (`minus`), at each learning rate."""
-    return _contrast(tables, "stuck").dropna().rename(columns={"none": "plus", "all": "minus"})[["plus", "minus"]]
+    return _contrast(tables, "stuck").reindex(columns=ENDS).dropna().set_axis(["plus", "minus"], axis=1)
 
 
 def single_layer_stuck(tables):
@@ -183,8 +184,9 @@ def larger_rate(tables):
     A network trains at a rate when it is not stuck and within `STEADY` points of its best rate, seed by seed, with the
     population's statistics.
     """
-    wide = _contrast(tables, "population")
-    wide = wide[wide.notna().all(axis=1)]
+    wide = _contrast(tables, "population").reindex(columns=ENDS).dropna()
+    rates = wide.groupby(level=["model", "seed"]).transform("size")
+    wide = wide[rates >= RATES_NEEDED]
     best = wide.groupby(level=["model", "seed"]).transform("max")
     trains = (wide >= best - STEADY) & ~_contrast(tables, "stuck").loc[wide.index].astype(bool)
     rates = np.log2(trains.index.get_level_values("learning_rate").to_numpy())
@@ -197,8 +199,8 @@ def epochs_saved(value="epochs_test", base_rate=0.01, bn_rate=0.04):
 
     def effect(tables):
         wide = _contrast(tables, value)
-        base, bn = wide["none"].xs(base_rate, level="learning_rate"), wide["all"].xs(bn_rate, level="learning_rate")
-        return (base - bn).dropna()
+        wide = wide.reindex(columns=ENDS)
+        return (at(wide["none"], learning_rate=base_rate) - at(wide["all"], learning_rate=bn_rate)).dropna()
 
     return effect
 
@@ -273,7 +275,7 @@ CLAIMS = (
         "T4",
         "Batch normalization allows a larger learning rate.",
         "model 1 at 0.02: 99.50 against 33.94 %",
-        Measure(f"{_DOUBLINGS}, model 2", lambda t: larger_rate(t).xs(2, level="model"), "doublings", 0.5),
+        Measure(f"{_DOUBLINGS}, model 2", lambda t: at(larger_rate(t), model=2), "doublings", 0.5),
         Measure(_DOUBLINGS, larger_rate, "doublings", 0.5),
         Measure("test accuracy, BN minus base", lead, "points", 2),
         Measure("share of runs stuck, base minus BN", more_stuck, "points", 20),
@@ -297,7 +299,7 @@ CLAIMS = (
         "99 % by epoch 7 against epoch 9 (model 1) and 14 (model 2)",
         Measure(
             f"{_EPOCHS}, base at 0.01 minus BN at 0.04, model 2",
-            lambda tables: epochs_saved()(tables).xs(2, level="model"),
+            lambda tables: at(epochs_saved()(tables), model=2),
             "epochs",
             2,
         ),
@@ -317,7 +319,7 @@ CLAIMS = (
         "33.3 % against 99.67 %",
         Measure(
             "share of runs of model 3 stuck at 0.01, above one half",
-            lambda tables: model_3_stuck(tables).xs(0.01, level="learning_rate"),
+            lambda tables: at(model_3_stuck(tables), learning_rate=0.01),
             "points",
             20,
         ),
