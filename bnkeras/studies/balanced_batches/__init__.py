@@ -54,9 +54,9 @@ SCALES = {
         "explored": False,
     },
     "laptop": {
-        "cifar10": {"data": "cifar10", "classes": 10, "per_class": 1000, "test_per_class": 200, "epochs": 12, **_SMALL},
+        "cifar10": {"data": "cifar10", "classes": 10, "per_class": 1000, "test_per_class": 100, "epochs": 10, **_SMALL},
         "tiny": {"data": "tiny_imagenet_100", **_TINY},
-        "subsets": {10: 40, 50: 16, 100: 12},
+        "subsets": {10: 40, 50: 12, 100: 10},
         "explored": True,
     },
     "paper": {
@@ -76,6 +76,7 @@ WEIGHT_DECAY = 5e-4
 WARM_UP = 2  # epochs
 ROUNDS = 20
 SCENES = 4  # of each kind, of the first seed
+EARLY = (1, 2, 4)  # epochs
 LAYER_IMAGES = 300
 AT_ONCE = 1000
 
@@ -100,7 +101,7 @@ class Run:
         least_area, aspect: Of `training.random_crops`.
         rho: Decay of RMSprop, in place of SGD with momentum 0.9; `None` for SGD.
         dtype: Keras's policy for all layers but the last.
-        detail: Whether to measure more than errors along the training and over crops.
+        detail: Whether to measure more than final errors, alone and over crops.
     """
 
     study: ClassVar[str] = "balanced_batches"
@@ -148,7 +149,6 @@ class Run:
         )
         size = self.classes * self.groups
         steps = len(data.y_train) // size
-        halves = {epoch * steps for epoch in range(1, self.epochs + 1) if 2 * epoch > self.epochs or epoch in (1, 2, 4)}
         colour = training.colour_components(data.x_train)
         rows = training.train_and_test(
             model,
@@ -156,7 +156,7 @@ class Run:
             batch_size=size,
             epochs=self.epochs,
             seed=self.seed,
-            all_ways_at=halves,
+            all_ways_at={epoch * steps for epoch in self._looked_at()},
             own_batch_size=self.classes,
             statistics_over=x_train,
             resume_from=progress.file_of(self),
@@ -167,6 +167,12 @@ class Run:
             ),
         )
         return {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
+
+    def _looked_at(self):
+        """The epochs after which to test by all ways of inference."""
+        if not self.detail:
+            return [self.epochs]
+        return [epoch for epoch in range(1, self.epochs + 1) if 2 * epoch > self.epochs or epoch in EARLY]
 
     def _order(self, labels):
         from bnkeras import batches, training

@@ -41,16 +41,18 @@ def figures(results):
     epochs = _with_arms(errors(on_cifar10(tables["epochs"])))
     shown = {"caption": plots.describe(results, epochs)}
     compositions = on_cifar10(tables["composition"])
-    return {
+    drawn = {
         "table_2": plots.dots(final(epochs), ARM, ERROR, hue=ARM, title=f"{says['H1']}. {says['H2']}", **shown),
         "along": plots.lines(epochs, "epoch", ERROR, hue=ARM, title=says["H3"], **shown),
-        "subsets": _subsets(plots, results, f"{says['H4']}. {says['H5']}"),
         "leakage": _leakage(plots, compositions, shown),
         "groups": _groups(plots, compositions, shown),
         "layers": _layers(plots, on_cifar10(tables["layers"]), shown),
         "travel": _travel(plots, tables["scenes"], says["H7"], shown),
         "rounds": _rounds(plots, on_cifar10(tables["rounds"]), says["H8"], shown),
     }
+    if len(on_subsets(tables["epochs"])):
+        drawn["subsets"] = _subsets(plots, results, f"{says['H4']}. {says['H5']}")
+    return drawn
 
 
 def _with_arms(rows):
@@ -60,7 +62,7 @@ def _with_arms(rows):
 
 
 def _subsets(plots, results, title):
-    rows = _with_arms(final(on_subsets(results.tables["epochs"], all_sizes=True)))
+    rows = _with_arms(final(on_subsets(results.tables["epochs"])))
     caption = plots.describe(results, rows, ["classes"])
     ticks = sorted(rows.classes.unique())
     return plots.lines(rows, "classes", ERROR, hue=ARM, log=["x"], ticks=ticks, caption=caption, title=title)
@@ -117,7 +119,7 @@ def beside_table_2(tables):
 
 def beside_tables_3_and_5(tables):
     """The paper's tables 3 and 5 with ours beside them, as text."""
-    rows, crops = _with_arms(final(on_subsets(tables["epochs"], True))), on_subsets(tables["crops"], True)
+    rows, crops = _with_arms(final(on_subsets(tables["epochs"]))), on_subsets(tables["crops"])
     crops = crops[(crops.batches == BALANCED) & (crops.crops == "crops in shuffled batches")]
     result = []
     for number, arm in enumerate([*_ORDER[:3], None]):
