@@ -1,7 +1,6 @@
 """Inference with each batch's own statistics, leaks between examples, and what is measured of them."""
 
 import itertools
-from importlib import import_module
 
 import keras
 import numpy as np
@@ -23,11 +22,9 @@ from bnkeras.batches import (
     travel_rows,
     travel_shares,
     travellers,
+    trips,
 )
 from bnkeras.forward import batch_norms
-
-# The package has a function of the module's name.
-travellers_module = import_module("bnkeras.batches.travellers")
 
 X = noise(24, 6)
 BATCHES = np.random.default_rng(0).permutation(24).reshape(4, 6)
@@ -291,7 +288,7 @@ def told_missing_classes(says, labels):
 
 def test_shares_where_weak_images_take_what_is_missing(monkeypatch):
     x, labels = examples()
-    monkeypatch.setattr(travellers_module, "predict_batches", told_missing_classes(answers(x), labels))
+    monkeypatch.setattr(trips, "predict_batches", told_missing_classes(answers(x), labels))
     rows = {row["kind"]: row for row in travel_shares(None, x, labels, images=3)}
     # A weak image is right where it replaces its own class, in one place of four.
     assert rows["weak"] == {"kind": "weak", "images": 3, "replaced": 100, "kept": 25, "converted": 100, "shared": None}
@@ -301,7 +298,7 @@ def test_shares_where_weak_images_take_what_is_missing(monkeypatch):
 
 def test_shares_where_images_stay_what_they_are(monkeypatch):
     x, labels = examples()
-    monkeypatch.setattr(travellers_module, "predict_batches", lambda model, x, batches, *_, **__: x.mean(1)[batches])
+    monkeypatch.setattr(trips, "predict_batches", lambda model, x, batches, *_, **__: x.mean(1)[batches])
     rows = {row["kind"]: row for row in travel_shares(None, x, labels, images=3)}
     assert (rows["weak"]["replaced"], rows["weak"]["kept"], rows["weak"]["converted"]) == (25, 0, 0)
     assert (rows["confident"]["replaced"], rows["confident"]["kept"]) == (25, 100)

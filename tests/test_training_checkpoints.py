@@ -203,6 +203,7 @@ def test_the_file_of_another_model(tmp_path):
 
 
 def test_a_file_for_each_run_where_a_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("BNKERAS_CHECKPOINTS", raising=False)
     first, other = balanced_batches.runs("quick")[:2]
     assert file_of(first) is None
     monkeypatch.setenv("BNKERAS_CHECKPOINTS", str(tmp_path))

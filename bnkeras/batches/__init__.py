@@ -7,7 +7,7 @@ from bnkeras.batches.inference import best_assignment, predict_batches
 from bnkeras.batches.leaks import find_leaks
 from bnkeras.batches.measuring import composition_errors, crop_errors, layer_errors, rebalancing
 from bnkeras.batches.page import scenes_of, travel_page, travel_scene
-from bnkeras.batches.travellers import travel_rows, travel_shares, travellers
+from bnkeras.batches.trips import travel_rows, travel_shares, travellers
 
 __all__ = ["BalancedDataset", "balanced_batches", "best_assignment", "composition_errors", "crop_errors", "few_classes"]
 __all__ += ["find_leaks", "layer_errors", "one_missing", "predict_batches", "rebalancing", "reshuffled", "scenes_of"]
