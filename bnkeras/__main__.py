@@ -105,7 +105,8 @@ def list_studies(arguments):
 
     for name in studies.names():
         study = studies.get(name)
-        print(f"{name}: {study.__doc__.splitlines()[0]}")
+        first, *_ = (study.__doc__ or "").splitlines() or [""]
+        print(f"{name}: {first}")
         for scale, settings in study.SCALES.items():
             published = " (published)" if scale in results.scales(name) else ""
             words = ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -152,7 +153,8 @@ def _made(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(error.errno, f"--out must be a folder to write to. Received: {error.filename!r}") from error
+        reason = f"{error.filename!r} ({error.strerror})"
+        raise OSError(f"--out must be a folder to write to. Received: {reason}") from error
     return folder
 
 

@@ -6,6 +6,7 @@ normalization, are the same in all figures, and are told apart without colour vi
 """
 
 import functools
+import inspect
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -27,9 +28,21 @@ def _themed(function):
     def drawn(*args, **options):
         with plt.rc_context():
             sns.set_theme(**_THEME)
+            given = inspect.signature(function).bind(*args, **options).arguments
+            shown = given.get("value", given.get("y"))
+            if shown is not None and not np.isfinite(given["table"][shown].astype(float)).any():
+                return _blank(shown, given["caption"], given.get("title", ""))
             return function(*args, **options)
 
     return drawn
+
+
+def _blank(shown, caption, title):
+    """A figure that says why it is empty, as where every run diverged."""
+    figure, axis = plt.subplots(figsize=(2 * HEIGHT, HEIGHT))
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, f"{shown}: no run has a finite value", ha="center", va="center")
+    return _captioned(figure, caption, title)
 
 
 @_themed

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
-from bnkeras import __main__, datasets, studies, sweep
+from bnkeras import __main__, datasets, plots, studies, sweep
 from bnkeras.__main__ import main
 from bnkeras.evidence import results
 from bnkeras.studies import mnist_sigmoid
@@ -130,3 +132,10 @@ def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
     records = [{"started": start, "seconds": seconds} for start, seconds in times]
     assert __main__._busy(records) == pytest.approx(18.5)
+
+
+def test_a_figure_without_a_finite_value_says_so():
+    table = pd.DataFrame({"normalization": ["bn"] * 2, "seed": [0, 1], "epoch": [1, 2], "loss": [float("nan")] * 2})
+    figure = plots.lines(table, "epoch", "loss", caption="toys")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["loss: no run has a finite value"]
+    plt.close(figure)

@@ -320,7 +320,7 @@ def test_mlp_by_hand():
     normalized = models.mlp((6,), 4, "bn", units=(5, 7))
     assert normalized.count_params() == (6 * 5 + 4 * 5) + (5 * 7 + 4 * 7) + (7 * 4 + 4)
     assert normalized.output_shape == (None, 4)
-    with pytest.raises(ValueError, match=r"normalization must be one of .* got 'batch'"):
+    with pytest.raises(ValueError, match="normalization='batch'"):
         models.mlp(normalization="batch")
 
 

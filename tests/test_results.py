@@ -47,20 +47,6 @@ def test_a_table_that_is_no_more_goes(tmp_path):
     assert list(results.read("study", source=tmp_path).tables) == ["epochs"]
 
 
-def test_a_full_disk_leaves_the_old_results_and_no_scratch(tmp_path, monkeypatch):
-    results.publish(made_up(), tmp_path)
-
-    def full(*args, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(OSError, match="No space left"):
-        results.publish(made_up(value=0.75), tmp_path)
-    monkeypatch.undo()
-    assert results.read("study", source=tmp_path).tables["epochs"].test_accuracy[0] == 0.5
-    assert len(files(tmp_path)) == 3
-
-
 def test_a_publication_killed_between_two_renames_is_set_right(tmp_path):
     results.publish(made_up(), tmp_path)
     (tmp_path / "study" / "quick").rename(tmp_path / "study" / ".quick.old")
@@ -70,22 +56,19 @@ def test_a_publication_killed_between_two_renames_is_set_right(tmp_path):
     assert results.read("study", "quick", tmp_path).about == {"runs": 2}
 
 
-@pytest.mark.parametrize("name", ["epochs.csv", "roc.csv", "about.json"])
-@pytest.mark.parametrize("damage", ["empty", "truncated", "edited", "missing", "folder"])
-def test_damaged_files_are_named(tmp_path, name, damage):
+def test_results_know_their_study_and_scale(tmp_path):
     results.publish(made_up(), tmp_path)
-    path = tmp_path / "study" / "quick" / name
-    content = path.read_text()
-    path.unlink()
-    if damage == "folder":
-        path.mkdir()
-    elif damage != "missing":
-        path.write_text(
-            {"empty": "", "truncated": content[: len(content) // 2], "edited": content.replace("0", "1")}[damage]
-        )
-    with pytest.raises(ResultsError, match=name) as caught:
+    (tmp_path / "study" / "quick").rename(tmp_path / "study" / "paper")
+    with pytest.raises(ResultsError, match="'study', scale 'quick'"):
         results.read("study", source=tmp_path)
-    assert "\n" not in str(caught.value)
+
+
+def test_where_nothing_can_be_published_is_known_before(tmp_path):
+    results.check_writable("study", tmp_path)
+    assert results.scales("study", tmp_path) == []
+    (tmp_path / "other").write_text("mine")
+    with pytest.raises(OSError, match=str(tmp_path / "other")):
+        results.check_writable("other", tmp_path)
 
 
 def test_missing_results(tmp_path):

@@ -107,7 +107,7 @@ def _locked(study):
         with FileLock(study / _LOCK):
             yield study
     except OSError as error:
-        raise OSError(error.errno, f"results can't be published in {study}: {error.strerror}") from error
+        raise OSError(f"results can't be published in {study}: {error.strerror}") from error
 
 
 def _clean(study, scale):

@@ -1,8 +1,8 @@
 """Many runs, on this machine's cores or on a cluster, each trained once and kept.
 
 `run_all` trains a list of runs and returns their records; `finished` reads those that there are; `tables` turns records
-into tidy data frames; `cluster_executor` connects to a Dask cluster; `start_keras` is what a run's `train` calls before it
-uses Keras.
+into tidy data frames; `cluster_executor` connects to a Dask cluster; `start_keras` is what a run's `train` calls before
+it uses Keras.
 Importing this module imports neither Keras nor pandas.
 """
 

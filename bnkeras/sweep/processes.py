@@ -11,6 +11,8 @@ import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from multiprocessing import connection, resource_tracker
 
+from tqdm import tqdm
+
 from bnkeras.sweep.environment import worker_environment
 
 _ATTEMPTS = 3
@@ -163,6 +165,7 @@ def _serve(pipe, log):
     # Keras and TensorFlow are a million objects that stay; the default looks through them again and again.
     gc.set_threshold(100_000, 50, 50)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own lock has a name, which a worker that is killed would leave behind
     pipe.send("ready")
     while True:
         try:

@@ -8,7 +8,8 @@ traceback or lost what had finished.
 import sys
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).parents[1:3])
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from faults import command_line, data, results, sweep, table
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path[:0] = map(str, Path(__file__).parents[1:3])
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from faults import table
 from faults.helpers import check
+from faults.table import main
 
 from bnkeras.datasets import bng_glass
 
@@ -218,4 +219,4 @@ def fault(name):
 FAULTS = {f"data: {name}": ("one line that names it", fault(name)) for name in DAMAGES}
 
 if __name__ == "__main__":
-    table.main(FAULTS)
+    main(FAULTS)

@@ -17,7 +17,8 @@ from unittest import mock
 
 import pandas as pd
 
-sys.path[:0] = map(str, Path(__file__).parents[1:3])
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from faults import helpers, table
 from faults.helpers import check, one_line

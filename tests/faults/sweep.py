@@ -16,7 +16,8 @@ import time
 import warnings
 from pathlib import Path
 
-sys.path[:0] = map(str, Path(__file__).parents[1:3])
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from faults import cluster, helpers, table
 from faults.damages import DAMAGES
