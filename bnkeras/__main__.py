@@ -131,7 +131,7 @@ def run_study(arguments):
     verdicts = report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))
     # Written first: whoever reads the output may leave.
     published = results.publish(found) if arguments.publish else []
-    drawn = [_save(figure, folder / f"{name}.png") for name, figure in study.figures(found).items()]
+    drawn = [_save(figure, folder / f"{name}.png") for name, figure in _figures(study, found).items()]
     print(f"\n{report.heading(found)}", report.text(verdicts), sep="\n")
     for word, paths in (("published", published), ("figure", drawn)):
         for path in paths:
@@ -214,6 +214,16 @@ def _busy(records):
         total += max(start + seconds - max(start, end), 0.0)
         end = max(end, start + seconds)
     return total
+
+
+def _figures(study, found):
+    """The figures of a study, or one that says that there is nothing to draw."""
+    from bnkeras import plots
+    from bnkeras.evidence import claims
+
+    if claims.all_diverged(found.tables):
+        return {"diverged": plots.blank("every run diverged", caption=plots.describe(found))}
+    return study.figures(found)
 
 
 def _save(figure, path):

@@ -6,7 +6,6 @@ normalization, are the same in all figures, and are told apart without colour vi
 """
 
 import functools
-import inspect
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -28,21 +27,18 @@ def _themed(function):
     def drawn(*args, **options):
         with plt.rc_context():
             sns.set_theme(**_THEME)
-            given = inspect.signature(function).bind(*args, **options).arguments
-            shown = given.get("value", given.get("y"))
-            if shown is not None and not np.isfinite(given["table"][shown].astype(float)).any():
-                return _blank(shown, given["caption"], given.get("title", ""))
             return function(*args, **options)
 
     return drawn
 
 
-def _blank(shown, caption, title):
-    """A figure that says why it is empty, as where every run diverged."""
+@_themed
+def blank(words, *, caption):
+    """A figure that says why it is empty."""
     figure, axis = plt.subplots(figsize=(2 * HEIGHT, HEIGHT))
     axis.set_axis_off()
-    axis.text(0.5, 0.5, f"{shown}: no run has a finite value", ha="center", va="center")
-    return _captioned(figure, caption, title)
+    axis.text(0.5, 0.5, words, ha="center", va="center")
+    return _captioned(figure, caption, "")
 
 
 @_themed
@@ -166,7 +162,7 @@ def forest(verdicts, *, caption, title=""):
     """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross."""
     rows = verdicts[verdicts.low.notna()].iloc[::-1]
     scale = [row.measure.smallest for row in rows.itertuples()]
-    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * len(rows)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * len(rows)))
     axis.axvspan(-1, 1, color="0.9", zorder=0)
     axis.axvline(0, color="0.5", linewidth=1)
     error = np.abs(np.stack([rows.effect - rows.low, rows.high - rows.effect]) / scale)
@@ -214,12 +210,12 @@ def _finish(grid, caption, title):
         entries = list(zip(grid.legend.legend_handles, texts, strict=True))
         entries = [(handle, text) for handle, text in entries if text not in grid.data.columns]  # seaborn's headings
         grid.legend.remove()
-    figure.set_layout_engine("constrained")
     return _captioned(figure, caption, title, entries)
 
 
 def _captioned(figure, caption, title, entries=()):
     """Title, legend and caption, one below the other, for which the figure grows: the panels keep their height."""
+    figure.set_layout_engine("constrained")
     width, height = figure.get_size_inches()
     title = textwrap.fill(title, int(width * 11))
     caption = textwrap.fill(caption, int(width * 14))

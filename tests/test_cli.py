@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from bnkeras import __main__, datasets, plots, studies, sweep
+from bnkeras import __main__, datasets, studies, sweep
 from bnkeras.__main__ import main
-from bnkeras.evidence import results
+from bnkeras.evidence import claims, results
 from bnkeras.studies import mnist_sigmoid
 from bnkeras.sweep import run_all
 
@@ -134,8 +134,14 @@ def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     assert __main__._busy(records) == pytest.approx(18.5)
 
 
-def test_a_figure_without_a_finite_value_says_so():
-    table = pd.DataFrame({"normalization": ["bn"] * 2, "seed": [0, 1], "epoch": [1, 2], "loss": [float("nan")] * 2})
-    figure = plots.lines(table, "epoch", "loss", caption="toys")
-    assert [text.get_text() for text in figure.axes[0].texts] == ["loss: no run has a finite value"]
+@pytest.mark.parametrize("name", studies.names())
+def test_where_every_run_diverged_verdicts_and_figure_say_so(name):
+    study = studies.get(name)
+    row = {"test_accuracy": float("nan"), "seed": 100, "source": "made up"}
+    tables = {"epochs": pd.DataFrame([row])}
+    verdicts = claims.judge(study.CLAIMS, tables)
+    assert set(verdicts.verdict) == {claims.NOT_ENOUGH_RUNS}
+    assert len(claims.explore(study.CLAIMS, tables)) > 0
+    (figure,) = __main__._figures(study, results.Results(name, "quick", tables, {})).values()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["every run diverged"]
     plt.close(figure)

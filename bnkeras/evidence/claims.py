@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.intervals import estimate
@@ -134,16 +135,28 @@ def explore(claims, tables):
     rows = []
     for claim in claims:
         for measure in filter(None, (claim.headline, *claim.explored)):
-            effects = measure.effect(tables)
+            effects = _effects(measure, tables)
             levels = [name for name in effects.index.names if name != "seed"]
             for values, group in effects.groupby(level=levels, sort=False) if levels else [((), effects)]:
                 rows.append({**_row(claim, measure, group), "condition": dict(zip(levels, values, strict=True))})
     return pd.DataFrame(rows)
 
 
+def all_diverged(tables):
+    """Whether no run has a finite test accuracy, where that was measured."""
+    accuracy = tables.get("epochs", pd.DataFrame()).get("test_accuracy", [0.0])
+    return not np.isfinite(np.asarray(accuracy, "float64")).any()
+
+
+def _effects(measure, tables):
+    if all_diverged(tables):
+        return pd.Series(dtype="float64", index=pd.Index([], name="seed"))
+    return measure.effect(tables)
+
+
 def _headline(claim, tables):
     if claim.headline is not None:
-        return _row(claim, claim.headline, claim.headline.effect(tables))
+        return _row(claim, claim.headline, _effects(claim.headline, tables))
     return {"claim": claim, "measure": None, "verdict": HOLDS_EXACTLY, "seeds": 0}
 
 

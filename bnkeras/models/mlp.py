@@ -47,7 +47,9 @@ def mlp(
         ValueError: For an unknown normalization, or a `group_size` where there is no ghost batch normalization.
     """
     if normalization not in NORMALIZATIONS:
-        raise ValueError(f"`normalization` must be one of {sorted(NORMALIZATIONS)}. Received: normalization={normalization!r}")
+        raise ValueError(
+            f"`normalization` must be one of {sorted(NORMALIZATIONS)}. Received: normalization={normalization!r}"
+        )
     if (normalization == "ghost_bn") == (group_size is None):
         raise ValueError(f"`group_size` goes with 'ghost_bn'. Received: {group_size!r} with {normalization!r}")
     inputs = keras.Input(input_shape, name="inputs")

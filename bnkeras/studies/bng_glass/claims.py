@@ -1,7 +1,7 @@
 """Claims G1 to G3, each with its headline and what else was explored."""
 
 from bnkeras.evidence.claims import NONE, Claim, Measure
-from bnkeras.evidence.effects import at_inference, headline, paired
+from bnkeras.evidence.effects import at, at_inference, headline, paired
 
 RATE = 1.0  # the learning rate of the headlines, at which both models learn fastest
 TYPE = "vehic wind float"
@@ -57,13 +57,13 @@ def difficulty(auc):
 
 def hard_for_both(tables):
     """AUC of the other classes minus that of the type, in the model that does better, for each type."""
-    return difficulty(tables["auc"]).loc["as drawn"].groupby("seed").min()
+    return at(difficulty(tables["auc"]), classes="as drawn").groupby("seed").min()
 
 
 def because_rare(tables):
     """The same, mean of both models, all rows minus equally many of every class."""
     hard = difficulty(tables["auc"]).groupby(["classes", "seed"]).mean()
-    drawn = hard.loc["as drawn"]
+    drawn = at(hard, classes="as drawn")
     return by_reading((drawn - (hard.loc["equal"] if "equal" in hard.index else drawn[:0])).dropna())
 
 

@@ -19,7 +19,7 @@ def chosen(tables, way="population", budget="epochs"):
     rows = at_inference(headline(tables["epochs"], budget=budget), way)
     unscaled = (rows.normalization == "ws") & (rows.ws_scale == 1)
     rows = rows.assign(normalization=rows.normalization.mask(unscaled, UNSCALED))
-    mean = rows.groupby([*_SETTING, "learning_rate"])["validation_accuracy"].mean()
+    mean = rows.groupby([*_SETTING, "learning_rate"])["validation_accuracy"].mean().dropna()
     best = mean.groupby(_SETTING).idxmax()
     return rows.set_index([*_SETTING, "learning_rate"]).loc[best].reset_index()
 
