@@ -156,7 +156,7 @@ def compare(data, epochs):
         "epochs": epochs,
         "plain": plain_time,
         "sweep": sweep_time,
-        "times_sooner": plain_time["seconds"] / sweep_time["seconds"],
+        "speedup": plain_time["seconds"] / sweep_time["seconds"],
         "accuracy": [
             {"normalization": run.normalization, "batch_size": run.batch_size, "plain": a, "sweep": b}
             for run, a, b in zip(runs(data, epochs), plain, ours, strict=True)
@@ -180,13 +180,13 @@ def report(result):
     print(f"mean difference {result['mean_difference']:+.4f} ± {result['half_width_95']:.4f} (95 %)")
     for side in ("plain", "sweep"):
         print(f"{side}: {result[side]['seconds']:.1f} s, {result[side]['cpu_seconds']:.1f} s of all cores")
-    print(f"on {result['cores']} cores the sweep is done {result['times_sooner']:.1f} times sooner")
+    print(f"on {result['cores']} cores the sweep is {result['speedup']:.1f} times as fast")
 
 
 def figures(result):
     sizes = f"batch sizes {BATCH_SIZES[0]} to {BATCH_SIZES[-1]}, {result['epochs']} epochs"
     what = f"ten runs of the MLP, {sizes}: a sweep over a loop of model.fit, start and compiling included"
-    return [figure(what, result["times_sooner"], "times sooner", "10")]
+    return [figure(what, result["speedup"], "times as fast", "10")]
 
 
 def main():

@@ -74,6 +74,8 @@ def main(argv=None):
             code = _run(argv)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would show a traceback on the way out
+        # One that has come while an extension was importing is still on CPython's mind, which would end by the signal.
+        exec("")
         kept = "; the runs that had finished are kept, the same command goes on" if argv[:1] == ["run"] else ""
         code = fail(f"interrupted{kept}", 130)
     return flushed(code)

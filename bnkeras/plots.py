@@ -19,6 +19,7 @@ _THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", 
 _KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
+KIND_COLORS["ws, scale 1"] = "#999999"
 HEIGHT, LINE = 2.6, 0.21  # inches of a panel, of a line of text
 
 
@@ -172,9 +173,9 @@ def forest(verdicts, *, caption, title=""):
     shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
     if shown:
         axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
-        axis.legend(loc="lower right")
+        axis.legend(loc="lower left")
     axis.set_xscale("symlog", linthresh=2)
-    axis.set_xlabel("effect over the smallest that matters; positive: on the claimed side; grey: too small to matter")
+    axis.set_xlabel("effect over the smallest that matters\npositive: on the claimed side; grey: too small to matter")
     return _captioned(figure, caption, title)
 
 
@@ -236,7 +237,7 @@ def _captioned(figure, caption, title, entries=()):
 
 
 def describe(results, table=None, by=("source",)):
-    """The caption of a figure: scale, data sources and number of seeds, the fewest and the most over `by`.
+    """The caption of a figure: scale, data sources, precision where it is a setting, and number of seeds over `by`.
 
     Args:
         results: The `Results` that the figure shows.
@@ -246,4 +247,5 @@ def describe(results, table=None, by=("source",)):
     table = results.tables["epochs"] if table is None else table
     seeds = table.groupby(list(by)).seed.nunique()
     count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    return f"scale {results.scale}, {', '.join(pd.unique(table.source))}, {count} seeds; bands: smallest to largest"
+    kinds = [results.scale, *pd.unique(table.source), *(pd.unique(table["dtype"]) if "dtype" in table else ())]
+    return f"scale {', '.join(kinds)}, {count} seeds; bands: smallest to largest"

@@ -118,7 +118,7 @@ def test_numeric_gradients(shape, kwargs, masked):
 def test_second_derivatives_of_the_fused_kernel(monkeypatch, training):
     import tensorflow as tf
 
-    monkeypatch.setattr(_fused, "MIN_ELEMENTS", 0)
+    monkeypatch.setattr(_fused, "_pays_on_cpu", lambda *args: True)
     x = tf.constant(draw(4, 3, 3, 4))
     results = []
     for layer in built(x.shape):
@@ -133,26 +133,53 @@ def test_second_derivatives_of_the_fused_kernel(monkeypatch, training):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
 
 
-@pytest.mark.tensorflow
-def test_fused_kernel_where_it_pays():
+def graph_of(shape, signature=None, training=True, **kwargs):
     import tensorflow as tf
 
-    def kernels(shape, signature=None, training=True, **kwargs):
-        layer = BatchNormLayer(**kwargs)
-        layer.build(shape)
-        function = tf.function(lambda x: layer(x, training=training))
-        graph = function.get_concrete_function(tf.TensorSpec(signature or shape)).graph
-        return [op.type for op in graph.get_operations() if op.type.startswith("FusedBatchNorm")]
+    layer = BatchNormLayer(**kwargs)
+    layer.build(shape)
+    function = tf.function(lambda x: layer(x, training=training))
+    return function.get_concrete_function(tf.TensorSpec(signature or shape, layer.compute_dtype)).graph
 
-    assert kernels((64, 8, 8, 64)) == ["FusedBatchNormV3"]
-    assert kernels((64, 8, 8, 64), (None, None, None, 64)) == ["FusedBatchNormV3"]
-    assert kernels((64, 8, 8, 64), training=False) == ["FusedBatchNormV3"]
-    for kwargs in ({"axis": 1}, {"dtype": "float64"}, {"epsilon": 1e-6}, {"group_size": 2}, {"synchronized": True}):
-        assert kernels((64, 8, 8, 64), **kwargs) == []
-    assert kernels((64, 8, 8, 63)) == kernels((64, 10)) == []
-    assert kernels((1024, 256)) == ["FusedBatchNormV3"]
-    assert kernels((1024, 256), training=False) == []
-    assert kernels((64, 8, 8, 64), group_size=8) == ["FusedBatchNormV3"] * 8
+
+def is_fused(*args, **kwargs):
+    return "FusedBatchNormV3" in {operation.type for operation in graph_of(*args, **kwargs).get_operations()}
+
+
+@pytest.mark.tensorflow
+def test_fused_kernel_where_it_pays_on_a_processor(monkeypatch):
+    monkeypatch.setattr(_fused, "has_accelerator", lambda: False)
+    assert is_fused((64, 8, 8, 64))
+    assert is_fused((64, 8, 8, 64), (None, None, None, 64))
+    assert is_fused((64, 8, 8, 64), training=False)
+    assert is_fused((64, 8, 8, 64), epsilon=0.0)
+    for kwargs in ({"axis": 1}, {"dtype": "float64"}, {"group_size": 2}, {"synchronized": True}):
+        assert not is_fused((64, 8, 8, 64), **kwargs)
+    assert not is_fused((64, 8, 8, 63))
+    assert not is_fused((64, 10))
+    assert is_fused((1024, 256))
+    assert not is_fused((1024, 256), training=False)
+    assert [is_fused((64, 8, 8, 40), training=training) for training in (True, False)] == [True, False]
+    assert [is_fused((16, 8, 8, 64), dtype=dtype) for dtype in ("float32", "mixed_bfloat16")] == [False, True]
+    assert not is_fused((64, 8, 8, 40), dtype="mixed_bfloat16")
+    for dtype in ("float32", "mixed_bfloat16"):
+        assert is_fused((64, 8, 8, 64), dtype=dtype, group_size=8)
+
+
+@pytest.mark.tensorflow
+def test_fused_kernel_wherever_it_applies_on_an_accelerator(monkeypatch):
+    monkeypatch.setattr(_fused, "has_accelerator", lambda: True)
+    for dtype in ("float32", "mixed_float16", "mixed_bfloat16"):
+        assert is_fused((4, 3, 3, 3), dtype=dtype)
+    assert not is_fused((64, 8, 8, 64), epsilon=1e-6)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("training", [True, False])
+def test_fused_kernel_takes_half_precision_as_it_is(training):
+    operations = graph_of((64, 8, 8, 64), training=training, dtype="mixed_bfloat16").get_operations()
+    images = {t.dtype.name for operation in operations for t in operation.outputs if t.shape.rank == 4}
+    assert images == {"bfloat16"}
 
 
 @pytest.mark.tensorflow
@@ -161,12 +188,12 @@ def test_fused_kernel_where_it_pays():
 def test_fused_groups_are_separate_operations(monkeypatch, shape, known):
     import tensorflow as tf
 
+    monkeypatch.setattr(_fused, "_pays_on_cpu", lambda *args: True)
     x, weights = tf.constant(draw(*shape)), tf.constant(draw(*shape))
     results = []
     for least in (0, 10**9):
         for name in ("MIN_GROUP_ELEMENTS", "MIN_LOOPED_ELEMENTS"):
             monkeypatch.setattr(_fused_groups, name, least)
-        monkeypatch.setattr(_fused, "MIN_ELEMENTS", 0)
         layer = BatchNormLayer(group_size=4, momentum=0.5)
         layer.build(shape)
         layer.gamma.assign(np.linspace(0.5, 2, 8))
@@ -190,12 +217,28 @@ def test_fused_groups_are_separate_operations(monkeypatch, shape, known):
         np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_groups_in_half_precision_have_statistics_in_float32(monkeypatch, dtype, fused):
+    monkeypatch.setattr(_fused_groups, "MIN_GROUP_ELEMENTS", 0 if fused else 10**9)
+    x = ops.cast(1000 * draw(8, 4, 4, 16), dtype)  # squares overflow in float16
+    layer = BatchNormLayer(group_size=4, momentum=0.0, dtype=f"mixed_{dtype}")
+    y = layer(x, training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == dtype
+    groups = to_numpy(ops.cast(x, "float32")).astype("float64").reshape(2, -1, 16)
+    mean, variance = groups.mean(1, keepdims=True), groups.var(1, keepdims=True)
+    np.testing.assert_allclose(to_numpy(layer.moving_mean), mean.mean((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(layer.moving_variance), variance.mean((0, 1)), rtol=1e-5)
+    expected = ((groups - mean) / np.sqrt(variance)).reshape(x.shape)
+    np.testing.assert_allclose(to_numpy(ops.cast(y, "float32")), expected, rtol=1e-2, atol=1e-3)
+
+
 @pytest.mark.tensorflow
 def test_fused_groups_have_second_derivatives(monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(_fused_groups, "MIN_GROUP_ELEMENTS", 0)
-    monkeypatch.setattr(_fused, "MIN_ELEMENTS", 0)
+    monkeypatch.setattr(_fused, "_pays_on_cpu", lambda *args: True)
     x, results = tf.constant(draw(8, 3, 3, 4)), []
     for size in (8, None):
         layer = BatchNormLayer(group_size=size)

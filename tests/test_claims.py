@@ -1,12 +1,13 @@
 """The rule of verdicts on made-up effects, and what a claim must have."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bnkeras.evidence import claims, report, seeds, words
+from bnkeras.evidence import claims, display, report, seeds, words
 from bnkeras.evidence.claims import ABOVE, NONE, NOT_ABOVE, Claim, Measure, explore, judge
 
 
@@ -148,3 +149,10 @@ def test_labels():
         == "batch normalization, learning rate 0.5"
     )
     assert words.label("placement", "block 3") == "block 3"
+
+
+def test_start_up_logs_are_left_out_and_later_ones_are_not(capfd):
+    with display.without_start_up_logs():
+        os.write(2, b"of processors\n")
+    os.write(2, b"of mistakes\n")
+    assert capfd.readouterr().err == "of mistakes\n"

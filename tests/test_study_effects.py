@@ -152,6 +152,7 @@ def placement_tables(epochs=8):
             continue
         setting = {"data": "faces", "model": model, "placement": kind, "learning_rate": rate, "seed": seed}
         setting |= {"augment": variant > 0, "before_pool": variant == 2, "source": "made up", "entropy": 1.0}
+        setting["dtype"] = "float32"
         stuck = kind == "none" and rate > (0.08 if model == 2 else 0.01)
         start = {"none": 6, "all": 2}.get(kind, 4) - (rate == 0.04)
         test = np.where(np.arange(1, epochs + 1) < start, 0.4, 0.5 if stuck else accuracy[kind])
@@ -216,6 +217,17 @@ def test_tables_beside_the_papers():
         "stable": "0 of 10",
         "stuck": "10 of 10",
     }
+
+
+def test_half_precision_is_compared_with_float32_alone():
+    full = placement_tables()["epochs"]
+    drawn = full[(full.placement == "block 2") & ~full.augment].assign(dtype="mixed_bfloat16")
+    both = {"epochs": pd.concat([full, drawn.assign(test_accuracy=drawn.test_accuracy - 0.01)])}
+    assert effects(placement, both).to_dict() == effects(placement, {"epochs": full}).to_dict()
+    difference = placed.half_over_full(both)
+    assert difference.index.get_level_values("placement").unique() == ["block 2"]
+    assert difference.to_numpy() == pytest.approx(-1.0)
+    assert placed.half_over_full({"epochs": full}).empty
 
 
 def test_learning_rate_decays_as_in_the_paper():

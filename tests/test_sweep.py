@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -366,6 +367,32 @@ from bnkeras.sweep import run_all
 class Mine(Toy): pass
 run_all([Mine(1, {log!r})], jobs=1, out={out!r}, progress=False)
 """
+
+
+@dataclass(frozen=True)
+class PressesCtrlC:
+    """Has Ctrl-C pressed while Python is in a destructor, which drops the exception."""
+
+    log: str
+    study: ClassVar[str] = "toys"
+
+    def train(self):
+        Destroyed()
+        return {"epochs": [{"epoch": 1, "loss": 1.0}]}
+
+
+class Destroyed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_no_interrupt_is_lost(out, log, capfd):
+    with pytest.raises(KeyboardInterrupt):
+        run_all([PressesCtrlC(log), *(Toy(number, log) for number in range(3))], out)
+    assert starts(log) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert capfd.readouterr().err == ""
+    assert len(run_all([Toy(number, log) for number in range(3)], out)) == 3
 
 
 def test_script_without_main_guard(tmp_path, out, log):

@@ -1,11 +1,11 @@
-"""Every fault of `faults/sweep.py` but the damages, which have a faster test."""
+"""One in four of the faults of `faults/sweep.py`; `python tests/faults` tries all. The damages have a faster test."""
 
 import os
 
 import pytest
 from faults.sweep import FAULTS
 
-NAMES = [name for name in FAULTS if not name.startswith("damage")]
+NAMES = [name for name in FAULTS if not name.startswith("damage")][::4]
 
 
 @pytest.mark.slow

@@ -205,12 +205,53 @@ def test_graphs_for_convolutions_and_few_steps_and_xla_elsewhere():
     assert [is_xla_faster(small_model(), graph, few=True) for graph in graphs] == [on_gpu, on_gpu, True]
 
 
-def test_a_short_fit_does_not_decide_how_a_long_one_is_compiled(monkeypatch):
+def compiling_calls(model, calls, **kwargs):
+    """Of so many calls of `fit`, of one epoch of one step each, those that compile."""
+    return [call for call in range(calls) if traces(training.fit, model, X, Y, batch_size=len(X), **kwargs)]
+
+
+@pytest.fixture
+def four_are_many(monkeypatch):
+    """From four steps on, XLA is expected to be worth its while."""
     monkeypatch.setattr(programs, "_FEW_STEPS", 4)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("four_are_many")
+def test_a_short_fit_does_not_decide_how_a_long_one_is_compiled():
     model = small_model()
-    assert traces(training.fit, model, X, Y, batch_size=len(X))
-    assert not traces(training.fit, model, X, Y, batch_size=len(X))
+    assert compiling_calls(model, 2) == [0]
     assert traces(training.fit, model, X, Y, batch_size=len(X), epochs=4)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("four_are_many")
+def test_steps_count_over_all_calls():
+    model = small_model()
+    assert compiling_calls(model, 6) == [0, 3]
+    model.optimizer.iterations.assign(0)
+    assert compiling_calls(model, 4) == []
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("four_are_many")
+def test_steps_of_keras_and_of_a_restored_optimizer_count():
+    keras_first, restored = small_model(), small_model()
+    keras_first.fit(X, Y, epochs=3, verbose=0)
+    assert compiling_calls(keras_first, 3) == [0]
+    restored.optimizer.iterations.assign(100)
+    assert compiling_calls(restored, 3, jit="auto") == [0]
+
+
+@pytest.mark.usefixtures("four_are_many")
+def test_a_forced_choice_is_compiled_once():
+    assert compiling_calls(small_model(), 6, jit=True) == [0]
+
+
+@pytest.mark.skipif(TENSORFLOW, reason="TensorFlow chooses between graphs and XLA")
+@pytest.mark.usefixtures("four_are_many")
+def test_xla_alone_is_compiled_once():
+    assert compiling_calls(small_model(), 6) == [0]
 
 
 @pytest.mark.tensorflow

@@ -127,6 +127,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*bfloat16:UserWarning")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_carries_what_compile_carries(variant, data):
     keras.utils.set_random_seed(3)

@@ -1,6 +1,27 @@
 """Tables and figures in a notebook: readable on a phone, with a text beside each figure, long tables folded."""
 
-from IPython.display import HTML, display
+import contextlib
+import io
+import os
+
+from IPython.display import HTML, Image, display
+
+
+@contextlib.contextmanager
+def without_start_up_logs():
+    """A context that leaves out what TensorFlow's libraries write to the standard error while they are loaded.
+
+    They write past Python and past `TF_CPP_MIN_LOG_LEVEL`, of processors and of GPUs that are not there. What goes
+    wrong is raised all the same.
+    """
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def table(frame, name, folded=""):
@@ -28,5 +49,7 @@ def figure(drawn, alt=""):
 
     parts = (drawn.get_suptitle(), alt, drawn.get_supxlabel())
     text = ". ".join(" ".join(part.split()) for part in parts if part)
-    display(drawn, metadata={"image/png": {"alt": text}})
+    file = io.BytesIO()
+    drawn.savefig(file, format="png", dpi=90, bbox_inches="tight")  # itself, as whatever backend a kernel has
     plt.close(drawn)
+    display(Image(file.getvalue()), metadata={"image/png": {"alt": text}})

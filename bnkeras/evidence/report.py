@@ -83,8 +83,8 @@ def sentences(verdicts):
     result = {}
     for row in verdicts.itertuples():
         result[row.claim.id] = f"{row.claim.id}, {row.verdict}"
-        if row.measure is not None:
-            shown = _figures(row)
+        shown = _figures(row)
+        if shown["effect"]:
             effect = f"{shown['effect']} {shown['95 % interval']} {row.measure.unit}"
             result[row.claim.id] += f": {row.measure.words}, {effect}"
     return result
@@ -97,9 +97,10 @@ def answers(verdicts):
         if row.measure is None:
             lines.append(f"- **{row.claim.plain[0]}** ({row.claim.id}: {row.verdict})")
             continue
-        shown = _figures(row)
-        effect = f"{row.measure.words}: {shown['effect']} {shown['95 % interval']} {row.measure.unit}"
-        lines.append(f"- **{claims.meaning(row)}** {effect} ({row.claim.id}: {row.verdict})")
+        shown, words = _figures(row), row.measure.words[:1].upper() + row.measure.words[1:]
+        if shown["effect"]:
+            words += f": {shown['effect']} {shown['95 % interval']} {row.measure.unit}"
+        lines.append(f"- **{claims.meaning(row)}** {words} ({row.claim.id}: {row.verdict})")
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ from filelock import FileLock
 from bnkeras.datasets.common import data_folder
 
 SCALES = ("quick", "laptop", "paper")
+_READS = 100  # attempts to read what is published meanwhile
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _ABOUT, _LOCK = "about.json", ".lock"
 _OLD, _NEW = ".old", ".new"
@@ -192,15 +193,17 @@ def read(study, scale=None, source=None):
     if not found or scale not in (None, *found):
         raise ResultsError(f"{source / study} has no results. Received: scale={scale!r}; published are {found}")
     scale = scale or found[-1]
-    while True:
+    for _ in range(_READS):
         place = _place(source / study, scale)
-        number = _number(place)
+        identity = _identity(place)
         try:
             about, files = _read_about(place / _ABOUT, study, scale)
             return Results(study, scale, _read_tables(place, files), about)
-        except ResultsError:
-            if number == _number(_place(source / study, scale)):  # else published anew while it was read
-                raise
+        except (ResultsError, OSError) as error:
+            problem = error if isinstance(error, ResultsError) else ResultsError(str(error))
+            if identity is not None and identity == _identity(_place(source / study, scale)):
+                break  # else it was published anew while it was read
+    raise problem
 
 
 def _place(study, scale):
@@ -209,10 +212,11 @@ def _place(study, scale):
     return old if old.is_dir() and not os.path.lexists(study / scale) else study / scale
 
 
-def _number(place):
-    """What tells a folder from another one of the same name."""
+def _identity(place):
+    """What tells a folder from others that have, or had, its name or its place on the disk; `None` without one."""
     with contextlib.suppress(OSError):
-        return place.stat().st_ino
+        stat = place.stat()
+        return place, stat.st_ino, stat.st_ctime_ns
 
 
 def _read_about(path, study, scale):

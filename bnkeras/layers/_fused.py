@@ -1,19 +1,21 @@
 """TensorFlow's fused batch normalization, where it measures faster than separate operations.
 
 `x` is a float tensor; `gamma`, `beta`, `mean` and `variance` have the shape `(channels,)`, or the first two are `None`.
+The kernel takes float16 and bfloat16 as they are and computes in float32, which spares two casts of all of `x`.
 """
 
 import math
 
 import keras
 
+from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import in_xla
 
-# Measured on two CPU cores (benchmarks/batch_norm.py): below this many elements oneDNN's fixed cost outweighs its gain.
-MIN_ELEMENTS = 2**17
+# On a CPU (benchmarks/batch_norm.py): with fewer elements oneDNN's fixed cost outweighs what it saves in a graph.
+MIN_ELEMENTS = {"float32": 2**17, "bfloat16": 2**15, "float16": 2**15}
 # Where the batch size is not known until the step runs, it is taken to be this.
 TYPICAL_BATCH = 32
-# The least epsilon that every cuDNN release accepts.
+# The least epsilon that the kernels of every GPU accept.
 MIN_EPSILON = 1.001e-5
 
 
@@ -24,13 +26,13 @@ def normalize_by_batch(x, gamma, beta, axis, epsilon):
         `(y, mean, variance)`, the variance biased; `None` where separate operations are at least as fast, or the kernel
         does not apply.
     """
-    if not _pays(x, axis, epsilon):
+    if not _pays(x, axis, epsilon, training=True):
         return None
     import tensorflow as tf
 
     images = x if len(x.shape) == 4 else tf.reshape(x, (1, 1, -1, x.shape[-1]))
     y, mean, variance = _fused(images, gamma, beta, tf.zeros(0), tf.zeros(0), epsilon, is_training=True)
-    n = tf.cast(tf.size(x, out_type=tf.int64) // x.shape[-1], x.dtype)
+    n = tf.cast(tf.size(x, out_type=tf.int64) // x.shape[-1], mean.dtype)
     # The kernel returns Bessel's variance, sum / (n - 1), and 0 where n is 1.
     return tf.reshape(y, tf.shape(x)), mean, variance * ((n - 1) / n)
 
@@ -41,7 +43,7 @@ def normalize_by_population(x, gamma, beta, mean, variance, axis, epsilon):
     Returns:
         `y`, or `None` where separate operations are at least as fast, or the kernel does not apply.
     """
-    if len(x.shape) != 4 or not _pays(x, axis, epsilon):
+    if len(x.shape) != 4 or not _pays(x, axis, epsilon, training=False):
         return None
     return _fused(x, gamma, beta, mean, variance, epsilon, is_training=False)[0]
 
@@ -52,28 +54,35 @@ def _fused(x, gamma, beta, mean, variance, epsilon, is_training):
     channels = x.shape[-1]
     return tf.raw_ops.FusedBatchNormV3(
         x=x,
-        scale=tf.ones(channels) if gamma is None else tf.cast(gamma, x.dtype),
-        offset=tf.zeros(channels) if beta is None else tf.cast(beta, x.dtype),
-        mean=tf.cast(mean, x.dtype),
-        variance=tf.cast(variance, x.dtype),
+        scale=tf.ones(channels) if gamma is None else tf.cast(gamma, tf.float32),
+        offset=tf.zeros(channels) if beta is None else tf.cast(beta, tf.float32),
+        mean=tf.cast(mean, tf.float32),
+        variance=tf.cast(variance, tf.float32),
         epsilon=epsilon,
         exponential_avg_factor=1.0,
         is_training=is_training,
     )[:3]
 
 
-def _pays(x, axis, epsilon):
+def _pays(x, axis, epsilon, training):
+    dtype, shape = keras.backend.standardize_dtype(x.dtype), tuple(x.shape)
+    if keras.backend.backend() != "tensorflow" or axis % len(shape) != len(shape) - 1 or dtype not in MIN_ELEMENTS:
+        return False
     # XLA fuses separate operations itself, with moments in two passes.
-    if keras.backend.backend() != "tensorflow":
+    if in_xla():
         return False
-    shape = tuple(x.shape)
-    if axis % len(shape) != len(shape) - 1 or keras.backend.standardize_dtype(x.dtype) != "float32":
-        return False
-    # Channels that are no multiple of the vector width take oneDNN's slow route.
-    if epsilon < MIN_EPSILON or shape[-1] % 4:
-        return False
-    return _typical_size(shape) >= MIN_ELEMENTS and not in_xla()
+    return epsilon >= MIN_EPSILON if has_accelerator() else _pays_on_cpu(dtype, shape, training)
 
 
-def _typical_size(shape):
-    return math.inf if None in shape[1:] else math.prod(shape[1:]) * (shape[0] or TYPICAL_BATCH)
+def _pays_on_cpu(dtype, shape, training):
+    import tensorflow as tf
+
+    in_half = dtype != "float32"
+    # Channels that do not fill whole vectors take oneDNN's slow route.
+    if shape[-1] % (4 if training and not in_half else 16):
+        return False
+    # Without a graph, to call a dozen operations takes longer than to run them.
+    if tf.executing_eagerly():
+        return True
+    size = math.inf if None in shape[1:] else math.prod(shape[1:]) * (shape[0] or TYPICAL_BATCH)
+    return size >= MIN_ELEMENTS[dtype]

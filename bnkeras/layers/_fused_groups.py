@@ -24,13 +24,13 @@ def normalize(x, groups, gamma, beta, axis, epsilon):
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`; `None`
         where separate operations are at least as fast, or the kernel does not apply.
     """
-    if not _pays(groups) or not _fused._pays(x, axis, epsilon):
+    if not _pays(groups) or not _fused._pays(x, axis, epsilon, training=True):
         return None
     import tensorflow as tf
 
     count, *shape = groups.shape
-    gamma = tf.ones(shape[-1]) if gamma is None else tf.cast(gamma, groups.dtype)
-    beta = tf.zeros(shape[-1]) if beta is None else tf.cast(beta, groups.dtype)
+    gamma = tf.ones(shape[-1]) if gamma is None else tf.cast(gamma, tf.float32)
+    beta = tf.zeros(shape[-1]) if beta is None else tf.cast(beta, tf.float32)
     # The kernel takes (examples, height, width, channels).
     images = groups if len(shape) == 4 else tf.reshape(groups, (-1, 1, 1, math.prod(shape[:-1]), shape[-1]))
     y, mean, variance = (_looped if count is None else _unrolled)(images, gamma, beta, epsilon)
@@ -61,12 +61,12 @@ def _looped(groups, gamma, beta, epsilon):
     """The same by a loop; its gradient is a loop too, as that of TensorFlow's loops copies what it keeps."""
     import tensorflow as tf
 
-    options = {"epsilon": epsilon, "is_training": True}
+    options, single = {"epsilon": epsilon, "is_training": True}, tf.float32
 
     def forward(group):
-        empty = tf.zeros(0)
+        none = tf.zeros(0)
         return tuple(
-            tf.raw_ops.FusedBatchNormV3(x=group, scale=gamma, offset=beta, mean=empty, variance=empty, **options)
+            tf.raw_ops.FusedBatchNormV3(x=group, scale=gamma, offset=beta, mean=none, variance=none, **options)
         )
 
     def backward(each):
@@ -76,10 +76,11 @@ def _looped(groups, gamma, beta, epsilon):
 
     @tf.custom_gradient
     def normalize(groups, gamma, beta):
-        y, mean, variance, *kept = tf.map_fn(forward, groups, fn_output_signature=(groups.dtype,) * 6)
+        y, mean, variance, *kept = tf.map_fn(forward, groups, fn_output_signature=(groups.dtype, *[single] * 5))
 
         def gradient(dy, *_):
-            dx, *of_weights = tf.map_fn(backward, (dy, groups, *kept), fn_output_signature=(groups.dtype,) * 3)
+            each = dy, groups, *kept
+            dx, *of_weights = tf.map_fn(backward, each, fn_output_signature=(groups.dtype, single, single))
             return dx, *(tf.reduce_sum(one, 0) for one in of_weights)
 
         return (y, mean, variance), gradient

@@ -3,11 +3,11 @@
 from keras import ops
 
 from bnkeras.layers import _fused_groups
-from bnkeras.layers.moments import moments
+from bnkeras.layers.moments import moments, widened
 
 
 def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
-    """Normalize each `size` consecutive examples along axis 0 by their own statistics.
+    """Normalize each `size` consecutive examples along axis 0 by their own statistics, in float32 at least.
 
     Returns:
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`.
@@ -20,6 +20,7 @@ def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
     fused = None if mask is not None else _fused_groups.normalize(x, groups, gamma, beta, axis, epsilon)
     if fused is not None:
         return fused
+    x, groups = widened(x), widened(groups)
     if mask is not None:
         mask = _split(ops.broadcast_to(mask, ops.shape(x)), size)
     axes = tuple(i for i in range(1, len(groups.shape)) if i != axis % len(x.shape) + 1)

@@ -10,7 +10,7 @@ from keras import constraints, initializers, ops, regularizers
 from bnkeras.arguments import check_integers
 from bnkeras.layers import _fused
 from bnkeras.layers._groups import normalize_groups
-from bnkeras.layers.moments import moments
+from bnkeras.layers.moments import moments, widened
 
 _INFERENCE = ("population", "batch")
 _PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
@@ -182,8 +182,7 @@ class BatchNormLayer(keras.layers.Layer):
         if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
             shapes = f"mask of shape {mask.shape}, inputs of shape {inputs.shape}"
             raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
-        # Sums over a batch overflow in float16.
-        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else widened(inputs)
         if training and self.trainable:
             y, mean, variance = self._normalize_by_batch(x, mask)
             self._update(self.moving_mean, mean)
@@ -204,18 +203,19 @@ class BatchNormLayer(keras.layers.Layer):
     def _normalize_by_population(self, x, training):
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         fused = None if training else _fused.normalize_by_population(x, *weights, self.axis, self.epsilon)
-        return self._normalize(x, self.moving_mean, self.moving_variance) if fused is None else fused
+        return self._normalize(widened(x), self.moving_mean, self.moving_variance) if fused is None else fused
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
         self._warn_of_single_values(x)
-        mask = None if mask is None else ops.expand_dims(mask, -1)
-        if self.group_size is not None:
-            return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
-        if mask is None and not self.synchronized:
+        if mask is None and not self.synchronized and self.group_size is None:
             fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
             if fused is not None:
                 return fused
+        mask = None if mask is None else ops.expand_dims(mask, -1)
+        if self.group_size is not None:
+            return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
+        x = widened(x)
         axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
         mean, variance = moments(x, axes, mask, synchronized=self.synchronized)
         return self._normalize(x, mean, variance), mean, variance

@@ -66,7 +66,8 @@ def tang_fong(model=2, input_shape=(64, 64, 3), classes=3, bn_after=(), bn_befor
             x = _LAYERS[name](f"{name}_{number}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(8 * width, activation="relu", kernel_initializer=GlorotUniform(seeds()), name="dense")(x)
-    x = layers.Dense(classes, kernel_initializer=GlorotUniform(seeds()), name="logits")(x)
+    # In half precision a logit has three digits.
+    x = layers.Dense(classes, kernel_initializer=GlorotUniform(seeds()), dtype="float32", name="logits")(x)
     return keras.Model(inputs, x, name=f"tang_fong_{model}")
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from bnkeras.evidence import claims, report, results
 
+_PROTOCOL = "MGBFTHS"  # initials of claims, in the protocol's order
+
 
 def names():
     """Names of the studies, in alphabetical order."""
@@ -31,10 +33,14 @@ def judged(found):
 
 
 def headlines(verdicts=None):
-    """The verdicts of all headlines, corrected together.
+    """The verdicts of all headlines in the protocol's order, corrected together.
 
     Args:
         verdicts: Tables of `judged`. Defaults to `None`, those of all published results.
     """
     tables = [judged(found) for found in published()] if verdicts is None else verdicts
-    return report.corrected(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    ids = [claim.id for table in tables for claim in table.claim]
+    order = sorted(range(len(ids)), key=lambda i: (_PROTOCOL.find(ids[i][0]), int(ids[i][1:])))
+    return report.corrected(pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True))

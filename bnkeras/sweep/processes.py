@@ -11,8 +11,6 @@ import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from multiprocessing import connection, resource_tracker
 
-from tqdm import tqdm
-
 from bnkeras.sweep.environment import worker_environment
 
 _ATTEMPTS = 3
@@ -158,6 +156,8 @@ def _environment(values):
 
 def _serve(pipe, log):
     """Answers calls until the parent ends. What libraries write past Python goes to `log`; Python keeps stderr."""
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
@@ -166,17 +166,22 @@ def _serve(pipe, log):
     gc.set_threshold(100_000, 50, 50)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock())  # its own lock has a name, which a worker that is killed would leave behind
-    pipe.send("ready")
-    while True:
-        try:
-            function, args = pipe.recv()
-            answer = function(*args), None
-        except EOFError:
-            sys.exit()
-        except Exception as error:
-            answer = None, f"{type(error).__name__}: {error}"
-        pipe.send(answer)
-        gc.collect()
+    with contextlib.suppress(OSError):  # of the pipe, whose other end the parent took along
+        pipe.send("ready")
+        while True:
+            pipe.send(_answer(pipe))
+            gc.collect()
+
+
+def _answer(pipe):
+    """Takes a call from the pipe and returns `(answer, problem)`."""
+    try:
+        function, args = pipe.recv()
+        return function(*args), None
+    except EOFError:
+        sys.exit()
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
 
 
 def _end_with_parent():

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -13,7 +14,7 @@ from bnkeras.sweep.processes import Processes, in_process
 from bnkeras.sweep.records import execute, failed, now
 from bnkeras.sweep.store import Store
 
-_POLL = 0.2  # seconds between looks at runs that another sweep has in progress
+_POLL = 0.2  # seconds between looks at what another sweep has in progress, and for an interrupt that was dropped
 _IN_FLIGHT = 128  # submitted at once to an executor whose size is unknown
 
 
@@ -55,7 +56,7 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
     from tqdm.auto import tqdm
 
     jobs = _checked_jobs(jobs, executor)
-    with _one_interrupt():
+    with _one_interrupt() as interrupted:
         tasks = keyed(runs)
         if executor is None and jobs:
             check_spawnable([run for run, _ in tasks.values()])
@@ -64,7 +65,7 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
             tqdm(total=len(tasks), unit="run", disable=not progress) as bar,
             _entered(executor, jobs) as executor,
         ):
-            return _Sweep(tasks, store, bar).complete(executor, max(jobs, 1))
+            return _Sweep(tasks, store, bar, interrupted).complete(executor, max(jobs, 1))
 
 
 def finished(runs, out="data/runs"):
@@ -92,28 +93,49 @@ def _entered(executor, jobs):
 
 @contextlib.contextmanager
 def _one_interrupt():
-    """Inside, the first Ctrl-C raises `KeyboardInterrupt`, and later ones do not disturb the leaving in order."""
+    """Yields an event that the first Ctrl-C sets. It also raises `KeyboardInterrupt`; later ones disturb no leaving.
+
+    The exception alone is not enough: raised while Python is in a destructor, it is dropped.
+    """
+    interrupted = threading.Event()
 
     def interrupt(number, frame):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupted.set()
         raise KeyboardInterrupt
 
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
+        yield interrupted
         return
     signal.signal(signal.SIGINT, interrupt)
+    with _without_words_of_dropped_interrupts():
+        try:
+            yield interrupted
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _without_words_of_dropped_interrupts():
+    hook = sys.unraisablehook
+
+    def quiet(unraisable):
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            hook(unraisable)
+
+    sys.unraisablehook = quiet
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = hook
 
 
 class _Sweep:
     """Bookkeeping of one call of `run_all`."""
 
-    def __init__(self, tasks, store, bar):
-        self.tasks, self.store, self.bar = tasks, store, bar
+    def __init__(self, tasks, store, bar, interrupted):
+        self.tasks, self.store, self.bar, self.interrupted = tasks, store, bar, interrupted
         self.begin = now()
         self.left, self.flying, self.records = deque(tasks), {}, {}
 
@@ -121,9 +143,10 @@ class _Sweep:
         """Trains what is left, at most `jobs` at once, and returns the records."""
         try:
             while self.left or self.flying:
+                if self.interrupted.is_set():
+                    raise KeyboardInterrupt
                 self.dispatch(executor, jobs)
-                patience = _POLL if self.left and len(self.flying) < jobs else None
-                for future in wait(self.flying, patience, FIRST_COMPLETED).done:
+                for future in wait(self.flying, _POLL, FIRST_COMPLETED).done:
                     self.finish(future)
                 if self.left and not self.flying:
                     time.sleep(_POLL)

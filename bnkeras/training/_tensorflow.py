@@ -3,7 +3,9 @@
 import keras
 import tensorflow as tf
 
+from bnkeras.devices import has_accelerator
 from bnkeras.keras_internals import layers_of
+from bnkeras.training._momentum import fused_momentum
 
 
 def compiled_steps(model, data, order, generator, *, training, augment, jit, few, any_size):
@@ -39,7 +41,10 @@ def _one_step(model, training, augment, generator):
         if augment is not None:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             data = keras.utils.pack_x_y_sample_weight(augment(x, generator), y, sample_weight)
-        return model.train_step(data) if training else model.test_step(data)
+        if not training:
+            return model.test_step(data)
+        with fused_momentum(model):
+            return model.train_step(data)
 
     return tf.autograph.experimental.do_not_convert(step)
 
@@ -52,7 +57,7 @@ def is_xla_faster(model, graph, few):
     # `keras.ops.image.affine_transform`, for which XLA has no kernel.
     if "ImageProjectiveTransformV3" in operations:
         return False
-    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+    if has_accelerator():
         return True
     # On a CPU, oneDNN's convolutions in a plain graph are about twice as fast as XLA's.
     if any("Conv" in operation for operation in operations):

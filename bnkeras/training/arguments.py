@@ -3,6 +3,7 @@
 import keras
 
 from bnkeras.arguments import count_examples, to_tensor
+from bnkeras.training.dtypes import warn_of_emulation
 
 
 def check_model(model, augment, jit):
@@ -11,6 +12,9 @@ def check_model(model, augment, jit):
     Raises:
         TypeError: If `model` is not a Keras model.
         ValueError: If it is not compiled, or asks for what `fit` does not do.
+
+    Warns:
+        UserWarning: If it computes in bfloat16, and the device does not.
     """
     backend = keras.config.backend()
     if not isinstance(model, keras.Model):
@@ -30,6 +34,7 @@ def check_model(model, augment, jit):
             "`augment` must be a function of (x, generator); a layer that draws random numbers belongs in the model. "
             f"Received: augment={augment!r}"
         )
+    warn_of_emulation(model)
 
 
 def _is_distributed(model):

@@ -89,9 +89,10 @@ def fit(
         steps_per_call: Integer, the most steps in a chunk; see above. Defaults to `None`.
         jit: `True`, `False` (TensorFlow only) or `"auto"`, whether to compile with XLA. `"auto"` does unless a layer
             forbids it or TensorFlow's graphs are faster: on a CPU, where the step contains a convolution, and where
-            fewer than 4,000 steps lie ahead and none draws random numbers. JAX always compiles; where its loops are
-            slow (convolutions on a CPU), Python calls one step after the other. What `model.compile` was given
-            (`jit_compile`, `steps_per_execution`) has no effect. Defaults to `"auto"`.
+            it draws no random numbers and fewer than 4,000 steps are expected in all, by those that the optimizer has
+            behind it and those of this call. JAX always compiles; where its loops are slow (convolutions on a CPU),
+            Python calls one step after the other. What `model.compile` was given (`jit_compile`,
+            `steps_per_execution`) has no effect. Defaults to `"auto"`.
         initial_epoch: Integer, index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
 
@@ -103,6 +104,9 @@ def fit(
         ValueError: If the model is not compiled, compiled to run eagerly, or distributed, if an argument is out of
             range, if the arrays differ in length, if `batch_size` exceeds the data, or if `order` is ill-formed or has
             an index out of range.
+
+    Warns:
+        UserWarning: If the model computes in bfloat16 on a device that has to emulate it.
 
     Example:
 
@@ -124,12 +128,13 @@ def fit(
     callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
     # Raises now, before any work, where a callback has a bad `every`.
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
-    trainer = _Trainer(model, data, augment, jit, callbacks, epochs - initial_epoch)
+    trainer = _Trainer(model, data, augment, jit, callbacks)
 
     model.stop_training = False
     callbacks.on_train_begin()
     logs = None
     first_epoch = resumed_epoch(model) or initial_epoch
+    trainer.epochs = _epochs_done(model, steps) + epochs - first_epoch
     for epoch in range(first_epoch, epochs):
         trainer.begin_epoch(seed, epoch)
         logs = trainer.train(orders(epoch), chunk_ends(callbacks.callbacks, steps, epoch, first_epoch, steps_per_call))
@@ -157,14 +162,25 @@ def _callback_list(model, callbacks, epochs, steps, verbose):
     )
 
 
-class _Trainer:
-    """Runs chunks of steps by compiled programs, with the calls to callbacks that belong to them."""
+def _epochs_done(model, steps):
+    """How many epochs of so many steps the optimizer has behind it: in this call, calls before, or before a backup."""
+    if not isinstance(model.optimizer, keras.optimizers.Optimizer):
+        return 0
+    return int(ops.convert_to_numpy(model.optimizer.iterations)) // steps
 
-    def __init__(self, model, data, augment, jit, callbacks, epochs):
+
+class _Trainer:
+    """Runs chunks of steps by compiled programs, with the calls to callbacks that belong to them.
+
+    Attributes:
+        epochs: Integer, how many epochs the programs are expected to run in all, those of earlier calls included.
+    """
+
+    def __init__(self, model, data, augment, jit, callbacks):
+        self.epochs = 0
         self._model = model
         self._data = data
         self._callbacks = callbacks
-        self._epochs = epochs
         programs = programs_of(model)
         self._generator = programs.generator
         self._training = functools.partial(program_for, programs, model, training=True, augment=augment, jit=jit)
@@ -207,6 +223,6 @@ class _Trainer:
             steps = len(part)
             start, stop = max(begin - first, 0), min(end - first, steps)
             if start < stop:
-                logs = program_for(data, part, steps * self._epochs)(data, part, start, stop)
+                logs = program_for(data, part, steps * self.epochs)(data, part, start, stop)
             first += steps
         return logs

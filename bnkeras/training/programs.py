@@ -17,7 +17,7 @@ def program_for(programs, model, data, order, steps, *, training, augment, jit):
         model: Compiled `keras.Model`.
         data: Nested tensors, examples along the first axis.
         order: Integer tensor of shape `[steps, batch]`.
-        steps: Integer, how many steps the program is expected to run in all.
+        steps: Integer, how many steps the program is expected to run in all, over all calls.
         training: Boolean, whether it trains or tests.
         augment: Function of `(x, generator)`, or `None`.
         jit: `True` for XLA, `False` for a graph, or `"auto"`.
@@ -26,7 +26,7 @@ def program_for(programs, model, data, order, steps, *, training, augment, jit):
         Function `(data, order, start, stop)` that runs the steps `start` to `stop - 1` of `order` and returns the logs
         of the last one.
     """
-    few = jit == "auto" and steps < _FEW_STEPS
+    few = jit == "auto" and steps < _FEW_STEPS and keras.config.backend() == "tensorflow"
     # A model meets batches of any size in `model.fit` too, an augmentation may need to know their shape.
     any_size = few and steps < _FEWER_STEPS and augment is None
     options = {"training": training, "augment": augment, "jit": jit, "few": few, "any_size": any_size}

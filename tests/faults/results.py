@@ -327,9 +327,11 @@ def read_meanwhile(folder):
     writer = threading.Thread(target=lambda: [results.publish(made_up(value=n), folder) for n in numbers])
     writer.start()
     seen = []
-    while writer.is_alive():
-        seen.append(value(folder))
-    writer.join()
+    try:
+        while writer.is_alive():
+            seen.append(value(folder))
+    finally:
+        writer.join()
     check(seen == sorted(seen), "older results after newer ones")
     return f"read {len(set(seen)) > 1 and 'many times'}, always whole"
 

@@ -131,9 +131,9 @@ CLAIMS = (
         ),
         unknown="how the types are counted (three ways)",
         plain=(
-            "The type is harder than the others for both models.",
-            "The type is no harder than the others.",
-            "The type is easier than the others.",
+            "Type 5 is harder than the other types for both models.",
+            "Type 5 is no harder than the other types.",
+            "Type 5 is easier than the other types.",
         ),
     ),
 )

@@ -8,6 +8,7 @@ from bnkeras.evidence.effects import at, at_inference, headline
 
 PIXELS, PLAIN = "as they are", ("as they are", "standardized")
 SMALLEST, SMALL, REFERENCE = 2, 10, 64
+LEAST_SIZES = 3  # without which nothing is said of the spread over sizes
 REPORTED = ("none", "bn", "ln", "ws", "ws_bn")  # the kinds of the report
 UNSCALED = "ws, scale 1"
 WAYS = ("population", "moving averages")
@@ -81,8 +82,10 @@ def lead_at_each(plus, minus):
 
 
 def steadier(wide):
-    """Standard deviation of accuracy over the batch sizes from 2 up, of BN minus of WS."""
+    """Standard deviation of accuracy over the batch sizes from 2 up, of BN minus of WS; three sizes or more."""
     bn, ws = (of_kind(wide, kind, range(SMALLEST, 1025)) for kind in ("bn", "ws"))
+    if min(bn.shape[1], ws.shape[1]) < LEAST_SIZES:
+        return pd.Series(np.nan, wide.index)
     return bn.std(axis=1, ddof=0, skipna=False) - ws.std(axis=1, ddof=0, skipna=False)
 
 

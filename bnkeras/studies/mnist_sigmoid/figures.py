@@ -17,9 +17,8 @@ def figures(results):
 
     says = report.sentences(judge(claims.CLAIMS, results.tables))
     main = {name: headline(table, **claims.MAIN) for name, table in results.tables.items()}
-    caption = (
-        f"learning rate {claims.RATE:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
-    )
+    rate = main["epochs"].learning_rate.iloc[0]
+    caption = f"learning rate {rate:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
     drawn = {
         "accuracy": _accuracy(plots, main["epochs"], caption, f"{says['M1']}. {says['M2']}"),
         "percentiles": _percentiles(plots, main["percentiles"], caption, says["M4"]),

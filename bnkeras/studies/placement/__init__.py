@@ -19,15 +19,16 @@ from typing import ClassVar
 import numpy as np
 
 from bnkeras import sweep
+from bnkeras.devices import processor_computes_in_bfloat16
 from bnkeras.evidence.seeds import headline_seeds
-from bnkeras.studies.placement.claims import BEFORE_POOL, CLAIMS, ENDS, SINGLE, TABLE_1
+from bnkeras.studies.placement.claims import BEFORE_POOL, CLAIMS, ENDS, HALF, SINGLE, TABLE_1
 from bnkeras.studies.placement.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 
 SCALES = {
     "quick": {
-        "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 12, "width": 8},
+        "faces": {"data": "faces_drawn", "pixels": 32, "epochs": 24, "width": 8},
         "cifar10": None,
         "claims": ("T3", "T5"),
     },
@@ -67,6 +68,7 @@ class Run:
         width: Channels of the first block.
         probe: Whether to log activations and gradients of each block.
         batch_size: Examples in a step.
+        dtype: Policy of the layers, `"float32"` or `"mixed_bfloat16"`.
     """
 
     study: ClassVar[str] = "placement"
@@ -85,6 +87,7 @@ class Run:
     width: int = 64
     probe: bool = False
     batch_size: int = 32
+    dtype: str = "float32"
 
     def train(self):
         """Train and return the tables `epochs` and, with `probe`, `blocks`, and the `entropy` of the labels in nats."""
@@ -92,7 +95,8 @@ class Run:
         from bnkeras import datasets, models, training
 
         data = datasets.prepared(self.data, self.examples, self.test_examples, self.pixels)
-        form = (self.model, data.x_train.shape[1:], len(data.class_names), self.placement, self.before_pool, self.width)
+        shape, classes = data.x_train.shape[1:], len(data.class_names)
+        form = (self.model, shape, classes, self.placement, self.before_pool, self.width, self.dtype)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate, momentum=MOMENTUM)
         steps = len(data.x_train) // self.batch_size
         probes = [_probe(data.x_test, data.y_test, 10 * steps)] if self.probe else []
@@ -129,11 +133,12 @@ def _probe(x, y, every):
     return callbacks.ActivationStats((x[spread], y[spread]), every=every)
 
 
-def build(model, input_shape, classes, placement, before_pool, width, seed):
+def build(model, input_shape, classes, placement, before_pool, width, dtype, seed):
     """The uncompiled network of a run."""
-    from bnkeras import models
+    from bnkeras import models, training
 
-    return models.tang_fong(model, input_shape, classes, blocks(placement, model), before_pool, width, seed)
+    with training.precision(dtype):
+        return models.tang_fong(model, input_shape, classes, blocks(placement, model), before_pool, width, seed)
 
 
 def blocks(placement, model):
@@ -149,7 +154,8 @@ def runs(scale, seeds=None):
     """The runs of a scale, those that share compiled programs one after the other.
 
     First the headlines': table 1; single layers as in the authors' notebook, and plain; base and all over the learning
-    rates. Then single layers at larger rates, after the pool with augmentation and on CIFAR-10, and model 1 over rates.
+    rates. Then single layers at larger rates, after the pool with augmentation and on CIFAR-10, and model 1 over rates;
+    and, where this processor computes in bfloat16, the networks of T3 and T5 once more in half precision.
 
     Args:
         scale: One of `SCALES`.
@@ -172,6 +178,9 @@ def runs(scale, seeds=None):
         result += _runs(faces, 3, ENDS[:1], RATES[1:3], first)
         result += _runs(faces, 2, SINGLE, RATES[:1], first, augment=True)
         result += _runs(settings["cifar10"], 2, SINGLE, RATES[:1], first)
+        if processor_computes_in_bfloat16():
+            half = faces | {"dtype": HALF}
+            result += _runs(half, 2, (*SINGLE, ENDS[0]), RATES[:1], first) + _runs(half, 2, ENDS[1:], (0.04,), first)
     return list(dict.fromkeys(result))
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from bnkeras.evidence.claims import Claim, Measure
+from bnkeras.evidence.claims import NONE, Claim, Measure
 from bnkeras.evidence.effects import at, at_inference, headline
 
-RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed"]
+RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed", "dtype"]
+FULL, HALF = "float32", "mixed_bfloat16"
 STUCK = 0.95  # of the labels' entropy, which a network reaches without looking at its input
 STEADY = 5.0  # points
 TARGET = 90.0  # % of the test images
@@ -31,8 +32,8 @@ SINGLE = ("block 1", "block 2", "block 3", "block 4")
 BEFORE_POOL = ("block 2", "block 4")  # in the authors' notebook
 
 
-def summary(tables):
-    """A row per headline run: how it ended, and when it had learned.
+def summary(tables, dtype=FULL):
+    """A row per headline run in one precision: how it ended, and when it had learned.
 
     Returns:
         A `DataFrame` with the columns `RUN` and `source`, and
@@ -45,7 +46,7 @@ def summary(tables):
           population's statistics, and on training images; one more than there are where it never came, NaN where
           networks were not tested after every epoch.
     """
-    epochs = headline(tables["epochs"]).sort_values("epoch")
+    epochs = headline(tables["epochs"], dtype=dtype).sort_values("epoch")
     parts = {way: at_inference(epochs, way).groupby(RUN, sort=False) for way in ("population", "moving averages")}
     rows = pd.DataFrame({way: 100 * part["test_accuracy"].last() for way, part in parts.items()})
     exact = parts["population"]
@@ -118,7 +119,8 @@ def in_notebook(runs):
 def by_placement(runs, value="population", by=()):
     """`value` of the single layers: a column per placement, rows `by` and seed."""
     runs = runs[runs.placement.isin(SINGLE)]
-    return runs.pivot(index=[*by, "seed"], columns="placement", values=value).dropna()
+    wide = runs.pivot(index=[*by, "seed"], columns="placement", values=value)
+    return wide.reindex(columns=SINGLE).dropna()
 
 
 def first_over_last(wide):
@@ -151,6 +153,14 @@ def everywhere(effect):
         return pd.concat(parts, names=["inference", "variant"])
 
     return explored
+
+
+def half_over_full(tables):
+    """Accuracy in bfloat16 minus in float32, same network and seed, at each placement."""
+    both = pd.concat([on_faces(summary(tables, dtype), model=2) for dtype in (FULL, HALF)])
+    wide = both.pivot(index=["placement", "learning_rate", "seed"], columns="dtype", values="population")
+    wide = wide.reindex(columns=[HALF, FULL]).dropna()
+    return wide[HALF] - wide[FULL]
 
 
 def _contrast(tables, value):
@@ -264,6 +274,14 @@ CLAIMS = (
             2,
         ),
         Measure(_FIRST, everywhere(first_over_others), "points", 2),
+        Measure(
+            "test accuracy, bfloat16 minus float32",
+            half_over_full,
+            "points",
+            2,
+            NONE,
+            sentence="Networks end in half precision as in float32.",
+        ),
         reported_effect=4.92,
         plain=(
             "The first block is the best place.",

@@ -6,7 +6,18 @@ import pandas as pd
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
-from bnkeras.studies.placement.claims import CLAIMS, ENDS, RUN, SINGLE, TABLE_1, TABLE_2, on_faces, summary
+from bnkeras.studies.placement.claims import (
+    CLAIMS,
+    ENDS,
+    FULL,
+    RUN,
+    SINGLE,
+    TABLE_1,
+    TABLE_2,
+    in_notebook,
+    on_faces,
+    summary,
+)
 
 ORDER = (ENDS[0], *SINGLE, ENDS[1])
 _FINAL = "final test accuracy (%)"
@@ -78,7 +89,7 @@ def _heat_map(plots, results, runs):
 
 
 def _convergence(plots, results, title):
-    epochs = at_inference(headline(results.tables["epochs"]), "population")
+    epochs = at_inference(headline(results.tables["epochs"], dtype=FULL), "population")
     epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
     epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
     long = epochs.rename(columns={"train_accuracy": "training", "test_accuracy": "test"})
@@ -92,7 +103,7 @@ def _convergence(plots, results, title):
 
 def _blocks(plots, results, runs, steps=3):
     """Gradient norm, spread of activations and dead units at each layer, at some of the steps."""
-    blocks = results.tables["blocks"]
+    blocks = headline(results.tables["blocks"], dtype=FULL)
     every = sorted(blocks.step.unique())
     shown = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, steps).round().astype(int))]
     chosen = _in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES)).sort_values("step", kind="stable")
@@ -125,14 +136,14 @@ def beside_table_2(tables, learning_rate=0.01):
     """The paper's table 2 with ours beside it: a row for each placement, as text."""
     runs = summary(tables).query("model == 2 and learning_rate == @learning_rate")
     rows = {kind: {"BN after": kind} for kind in ORDER}
-    for (name, augment), part in runs.groupby(["data", "augment"], sort=False):
-        reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
-        words = f"{name}, augmented" if augment else name
-        for kind, here in part.groupby("placement"):
+    for suffix, chosen in (("", runs[~runs.augment & ~runs.before_pool]), (", as in the notebook", in_notebook(runs))):
+        for (name, kind), here in chosen.groupby(["data", "placement"], sort=False):
+            reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
             rows[kind][f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
-            rows[kind] |= {words: _mean(here.population), f"{words}, moving averages": _mean(here["moving averages"])}
+            rows[kind][f"{name}{suffix}"] = _mean(here.population)
+            rows[kind][f"{name}{suffix}, moving averages"] = _mean(here["moving averages"])
     return pd.DataFrame(rows.values()).fillna("")
 
 
 def _mean(values):
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) else "not run"
