@@ -198,6 +198,7 @@ def test_dataset_gives_balanced_batches_and_others_in_each_epoch():
     y = np.repeat(np.arange(3), [4, 6, 9])
     data = BalancedDataset({"a": np.arange(19), "b": np.arange(19) * 2}, y, groups=2, seed=5)
     for epoch in range(3):
+        data.on_epoch_begin()
         order = balanced_batches(y, groups=2, seed=5, epoch=epoch)
         assert len(data) == len(order) == 2
         for index, batch in enumerate(order):

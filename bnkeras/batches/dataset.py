@@ -32,8 +32,8 @@ class BalancedDataset(keras.utils.PyDataset):
         if set(lengths) != {len(self._y)}:
             raise ValueError(f"`x` and `y` must be of one length. Received: x of {lengths}, y of {len(self._y)}")
         self._options = {"per_class": per_class, "groups": groups, "seed": seed}
-        self._epoch = -1
-        self.on_epoch_end()
+        self._epoch, self._begun = 0, False
+        self._shuffle()
 
     def __len__(self):
         return len(self._batches)
@@ -42,7 +42,15 @@ class BalancedDataset(keras.utils.PyDataset):
         batch = self._batches[index]
         return keras.tree.map_structure(lambda array: array[batch], self._x), self._y[batch]
 
+    def on_epoch_begin(self):
+        """Note that the batches are in use; Keras calls this."""
+        self._begun = True
+
     def on_epoch_end(self):
-        """Shuffle for the next epoch; Keras calls this."""
-        self._epoch += 1
+        """Shuffle for the next epoch; Keras calls this, and once before the first epoch."""
+        self._epoch += self._begun
+        self._begun = False
+        self._shuffle()
+
+    def _shuffle(self):
         self._batches = balanced_batches(self._y, epoch=self._epoch, **self._options)
