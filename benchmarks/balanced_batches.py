@@ -31,9 +31,8 @@ LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 def network(options, group_size):
     size = options.size
-    model = models.hajaj_gillies(
-        20, options.width, (size, size, 3), CLASSES, group_size=group_size, dtype=options.dtype, seed=0
-    )
+    with training.precision(options.dtype):
+        model = models.hajaj_gillies(20, options.width, (size, size, 3), CLASSES, group_size=group_size, seed=0)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), LOSS)
     return model
 
@@ -82,7 +81,7 @@ def main():
     parser.add_argument("--groups", type=int, default=10)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--dtype")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--peak", type=float, help="TFLOP a second of the machine")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

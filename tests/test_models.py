@@ -390,7 +390,10 @@ def test_an_epoch_of_hajaj_gillies_takes_244_tflop():
 
 
 def test_hajaj_gillies_in_small():
-    model = models.hajaj_gillies(8, 4, (12, 12, 3), 5, group_size=5, weight_decay=0.1, dtype="mixed_bfloat16", seed=0)
+    with training.precision("mixed_bfloat16"):
+        model, again = (
+            models.hajaj_gillies(8, 4, (12, 12, 3), 5, group_size=5, weight_decay=0.1, seed=0) for _ in range(2)
+        )
     norms = [layer for layer in model.layers if isinstance(layer, BatchNormLayer)]
     assert [norm.name for norm in norms] == [f"bn_{number}" for number in range(1, 8)]
     assert {norm.group_size for norm in norms} == {5}
@@ -400,7 +403,6 @@ def test_hajaj_gillies_in_small():
     # Half the decay times the square has the decay times the weight for its gradient.
     penalty = sum(0.05 * float(np.sum(np.square(kernel))) for kernel in kernels)
     assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-2)
-    again = models.hajaj_gillies(8, 4, (12, 12, 3), 5, group_size=5, weight_decay=0.1, dtype="mixed_bfloat16", seed=0)
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not any(layer.use_bias for layer in model.layers if type(layer).__name__ == "Conv2D")

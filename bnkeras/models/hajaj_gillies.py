@@ -23,7 +23,6 @@ def hajaj_gillies(
     group_size=None,
     weight_decay=0.0,
     rescaling=None,
-    dtype=None,
     seed=None,
 ):
     """Build a residual network of table 1 or 4 of Hajaj & Gillies, at any width and input size.
@@ -48,7 +47,6 @@ def hajaj_gillies(
         group_size: Integer, examples that batch normalization takes statistics over. Defaults to `None`, the batch.
         weight_decay: Float, `w` adds `weight_decay * w` to the gradient of every kernel. Defaults to `0.0`.
         rescaling: Float, a factor for the inputs, such as `1 / 255`. Defaults to `None`, none.
-        dtype: Keras dtype policy of all layers but the last, such as `"mixed_bfloat16"`. Defaults to `None`, Keras's.
         seed: Integer for the weights; `None` for Keras's global seed. Defaults to `None`.
 
     Returns:
@@ -67,23 +65,24 @@ def hajaj_gillies(
     width, input_shape = width or defaults[0], input_shape or defaults[1]
     seeds, numbers = layer_seeds(seed), itertools.count(1)
     decay = {"kernel_regularizer": keras.regularizers.L2(weight_decay / 2)} if weight_decay else {}
-    options = {"padding": "same", "use_bias": normalization == "none", "dtype": dtype, **decay}
+    options = {"padding": "same", "use_bias": normalization == "none", **decay}
 
     def convolution(x, filters, strides=1, kernel=3):
         number = next(numbers)
         initializer = HeNormal(seeds())
         x = layers.Conv2D(filters, kernel, strides, kernel_initializer=initializer, name=f"conv_{number}", **options)(x)
-        return _normalized(x, normalization, group_size, dtype, number)
+        return _normalized(x, normalization, group_size, number)
 
     inputs = x = keras.Input(input_shape, name="inputs")
     if rescaling is not None:
         x = layers.Rescaling(rescaling, dtype="float32")(x)
-    x = layers.ReLU(dtype=dtype)(convolution(x, width, strides, kernel))
+    x = layers.ReLU()(convolution(x, width, strides, kernel))
     for stage, count in enumerate(blocks):
         if stage or strides > 1:
-            x = layers.MaxPooling2D(3, 2, padding="same", dtype=dtype)(x)
+            x = layers.MaxPooling2D(3, 2, padding="same")(x)
         for _ in range(count):
-            x = residual_block(x, width * 2**stage, 1, convolution, dtype)
+            x = residual_block(x, width * 2**stage, 1, convolution)
+    # In half precision a mean and a logit have three digits.
     x = layers.GlobalAveragePooling2D(dtype="float32")(x)
     x = layers.Dense(classes, kernel_initializer=HeNormal(seeds()), dtype="float32", name="logits", **decay)(x)
     return keras.Model(inputs, x, name=f"resnet_{depth}")
@@ -99,10 +98,10 @@ def _table(depth):
     return (blocks,) * 3, 3, 1, (64, (36, 36, 3))
 
 
-def _normalized(x, normalization, group_size, dtype, number):
+def _normalized(x, normalization, group_size, number):
     name = f"{normalization}_{number}"
     if normalization == "none":
         return x
     if normalization == "bn":
-        return BatchNormLayer(momentum=0.9, group_size=group_size, dtype=dtype, name=name)(x)
-    return layers.GroupNormalization(1 if normalization == "ln" else 8, dtype=dtype, name=name)(x)
+        return BatchNormLayer(momentum=0.9, group_size=group_size, name=name)(x)
+    return layers.GroupNormalization(1 if normalization == "ln" else 8, name=name)(x)

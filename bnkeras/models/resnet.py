@@ -48,7 +48,7 @@ def resnet(depth=20, filters=(16, 32, 64), input_shape=(32, 32, 3), classes=10, 
     return keras.Model(inputs, outputs, name=f"resnet{depth}")
 
 
-def residual_block(x, filters, strides, convolution, dtype=None):
+def residual_block(x, filters, strides, convolution):
     """Two convolutions around which their input goes, halved and with channels of zeros where that is needed.
 
     Args:
@@ -56,11 +56,10 @@ def residual_block(x, filters, strides, convolution, dtype=None):
         filters: Integer, channels of the result.
         strides: Integer, of the first convolution.
         convolution: Function `(x, filters, strides)` of a convolution with its normalization.
-        dtype: Keras dtype policy. Defaults to `None`, Keras's.
     """
-    y = layers.ReLU(dtype=dtype)(convolution(x, filters, strides))
+    y = layers.ReLU()(convolution(x, filters, strides))
     y = convolution(y, filters, 1)
-    return layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([y, _shortcut(x, filters, strides)]))
+    return layers.ReLU()(layers.Add()([y, _shortcut(x, filters, strides)]))
 
 
 def _convolution(x, filters, strides=1, *, normalization):

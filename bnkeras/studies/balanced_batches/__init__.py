@@ -100,7 +100,7 @@ class Run:
         reduced: Pixels that images are reduced to beforehand; `None` for all.
         least_area, aspect: Of `training.random_crops`.
         rho: Decay of RMSprop, in place of SGD with momentum 0.9; `None` for SGD.
-        dtype: Keras's policy for all layers but the last.
+        dtype: Policy of the layers, `"float32"` or `"mixed_bfloat16"`.
         detail: Whether to measure more than final errors, alone and over crops.
     """
 
@@ -123,7 +123,7 @@ class Run:
     least_area: float = 0.64
     aspect: float = 1.0
     rho: float | None = None
-    dtype: str | None = None
+    dtype: str = "float32"
     detail: bool = False
 
     def train(self):
@@ -212,11 +212,12 @@ class Run:
 
 def build(depth, width, pixels, classes, dtype, stored, seed):
     """The uncompiled network of a run, for images `stored` as `"uint8"`, or as floats from 0 to 1."""
-    from bnkeras import models
+    from bnkeras import models, training
 
-    options = {"group_size": classes, "weight_decay": WEIGHT_DECAY, "dtype": dtype, "seed": seed}
+    options = {"group_size": classes, "weight_decay": WEIGHT_DECAY, "seed": seed}
     options["rescaling"] = 1 / 255 if stored == "uint8" else None
-    return models.hajaj_gillies(depth, width, (pixels, pixels, 3), classes, **options)
+    with training.precision(dtype):
+        return models.hajaj_gillies(depth, width, (pixels, pixels, 3), classes, **options)
 
 
 def _schedule(learning_rate, epochs):

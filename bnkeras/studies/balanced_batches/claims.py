@@ -16,13 +16,19 @@ _SIZES, _QUICK_SIZES = (10, 50, 100), (4, 10, 20)
 
 def on_cifar10(table):
     """The rows of the headlines' network on CIFAR-10, that of the fewest layers."""
-    table = headline(table[table.data.str.startswith("cifar10")])
+    table = of_set(table, "cifar10")
     return table[table.depth == table.depth.min()]
 
 
 def on_subsets(table):
     """The rows of the headlines' networks on subsets of classes."""
-    return headline(table[table.data.str.startswith("tiny")])
+    return of_set(table, "tiny")
+
+
+def of_set(table, data):
+    """The rows of the headlines' seeds and of a set, in float32 where there are runs in half precision too."""
+    table = headline(table[table.data.str.startswith(data)])
+    return table[table["dtype"] == table["dtype"].min()]
 
 
 def sizes(table):
@@ -145,11 +151,7 @@ def random_own(tables):
 
 def _depths(effect):
     """An effect of final errors on CIFAR-10 for each depth."""
-    return lambda tables: effect(final(headline(_cifar10(tables["epochs"]))), ["depth"])
-
-
-def _cifar10(table):
-    return table[table.data.str.startswith("cifar10")]
+    return lambda tables: effect(final(of_set(tables["epochs"], "cifar10")), ["depth"])
 
 
 def _claim(id, sentence, reported, headline, *explored, **options):

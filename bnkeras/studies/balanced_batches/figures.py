@@ -4,7 +4,6 @@ import pandas as pd
 
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
-from bnkeras.evidence.effects import headline
 from bnkeras.studies.balanced_batches.claims import (
     BALANCED,
     CLAIMS,
@@ -15,6 +14,7 @@ from bnkeras.studies.balanced_batches.claims import (
     TABLE_3_AND_5,
     errors,
     final,
+    of_set,
     on_cifar10,
     on_subsets,
 )
@@ -106,7 +106,7 @@ def _travel(plots, scenes, title, shown):
 
 def beside_table_2(tables):
     """The paper's table 2, its fourth arm and ours beside it, as text."""
-    rows = _with_arms(final(headline(tables["epochs"])[lambda t: t.data.str.startswith("cifar10")]))
+    rows = _with_arms(final(of_set(tables["epochs"], "cifar10")))
     reported = {(batches, way): cells for batches, way, *cells in TABLE_2}
     result = []
     for arm, ours in rows.groupby(["batches", "inference"], sort=False):
