@@ -38,18 +38,12 @@ _TINY = {
     "least_area": 0.35,
     "aspect": 4 / 3,
 }
+_DRAWN = {"pixels": 16, "reduced": 16, "depth": 8, "width": 8}
+_HALF = {"dtype": "mixed_bfloat16"}
 SCALES = {
     "quick": {
-        "cifar10": {
-            "data": "cifar10_drawn",
-            "classes": 10,
-            "pixels": 16,
-            "reduced": 16,
-            "depth": 8,
-            "width": 8,
-            "epochs": 8,
-        },
-        "tiny": {"data": "tiny_imagenet_drawn", "pixels": 16, "reduced": 16, "depth": 8, "width": 8},
+        "cifar10": {"data": "cifar10_drawn", "classes": 10, "epochs": 8, **_DRAWN},
+        "tiny": {"data": "tiny_imagenet_drawn", **_DRAWN},
         "subsets": {4: 12, 10: 8, 20: 6},
         "explored": False,
     },
@@ -60,10 +54,9 @@ SCALES = {
         "explored": True,
     },
     "paper": {
-        "cifar10": {"data": "cifar10", "classes": 10, "groups": 20, "pixels": 36, "padding": 4, "epochs": 100}
-        | {"depth": 20, "width": 64, "learning_rate": 0.1, "dtype": "mixed_bfloat16"},
-        "tiny": {"data": "tiny_imagenet", **_TINY, "width": 96, "dtype": "mixed_bfloat16"}
-        | {"learning_rate": 0.001, "rho": 0.999},
+        "cifar10": {"data": "cifar10", "classes": 10, "groups": 20, "pixels": 36, "padding": 4, "epochs": 100, **_HALF}
+        | {"depth": 20, "width": 64, "learning_rate": 0.1},
+        "tiny": {"data": "tiny_imagenet", **_TINY, "width": 96, "learning_rate": 0.001, "rho": 0.999, **_HALF},
         "subsets": {10: 100, 50: 100, 100: 100},
         "explored": True,
     },
@@ -139,17 +132,11 @@ class Run:
             training.centre_crop(x, self.pixels, self.padding) for x in (data.x_train, data.x_test[balanced])
         )
         form = (self.depth, self.width, self.pixels, self.classes, self.dtype, data.x_train.dtype.name)
-        model = models.renewed(
-            build,
-            form,
-            seed=self.seed,
-            learning_rate=self.learning_rate,
-            momentum=0.0 if self.rho else MOMENTUM,
-            rho=self.rho,
-        )
+        optimizer = {"learning_rate": self.learning_rate, "momentum": 0.0 if self.rho else MOMENTUM, "rho": self.rho}
+        model = models.renewed(build, form, seed=self.seed, **optimizer)
         size = self.classes * self.groups
         steps = len(data.y_train) // size
-        colour = training.colour_components(data.x_train)
+        area, colour = (self.least_area, 1.0), training.colour_components(data.x_train)
         rows = training.train_and_test(
             model,
             (data.x_train, data.y_train, x_test, data.y_test[balanced]),
@@ -162,9 +149,7 @@ class Run:
             resume_from=progress.file_of(self),
             order=self._order(data.y_train),
             callbacks=[_schedule(self.learning_rate, self.epochs)],
-            augment=training.random_crops(
-                self.pixels, self.padding, (self.least_area, 1.0), self.aspect, colour=colour
-            ),
+            augment=training.random_crops(self.pixels, self.padding, area, self.aspect, colour=colour),
         )
         return {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
 
@@ -248,12 +233,8 @@ def runs(scale, seeds=None):
         for classes, epochs in subsets.items():
             result += _on_subset(settings, classes, epochs, RANDOM, headline_seeds([]))
     if scale == "paper":
-        deep = [
-            Run(**first | {"depth": OTHER_DEPTH}, batches=kind, seed=s)
-            for kind in (BALANCED, RANDOM)
-            for s in headline_seeds([])
-        ]
-        result += deep
+        deep = first | {"depth": OTHER_DEPTH}
+        result += [Run(**deep, batches=kind, seed=seed) for kind in (BALANCED, RANDOM) for seed in headline_seeds([])]
     return result
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from bnkeras.evidence.claims import NONE, NOT_ABOVE, Claim, Measure
+from bnkeras.evidence.claims import ABOVE, NONE, NOT_ABOVE, Claim, Measure
 from bnkeras.evidence.effects import at, headline, paired
 
 BALANCED, RANDOM = "balanced", "random"
@@ -149,13 +149,19 @@ def random_own(tables):
     return (rows[rows.statistics == POPULATION].set_index("seed").error - random).dropna()
 
 
-def _depths(effect):
-    """An effect of final errors on CIFAR-10 for each depth."""
-    return lambda tables: effect(final(of_set(tables["epochs"], "cifar10")), ["depth"])
+def ended(effect, by=None, **options):
+    """An effect of the errors on CIFAR-10 after the last epoch, as a function of the tables; `by`: at any depth."""
+    if by is None:
+        return lambda tables: effect(final(on_cifar10(tables["epochs"])), **options)
+    return lambda tables: effect(final(of_set(tables["epochs"], "cifar10")), by, **options)
+
+
+def _points(words, effect, smallest=1, side=ABOVE, sentence=""):
+    return Measure(words, effect, "points", smallest, side, sentence)
 
 
 def _claim(id, sentence, reported, headline, *explored, **options):
-    return Claim(id, "hajaj-gillies", sentence, reported, headline, explored, **options)
+    return Claim(id, "hajaj-gillies", sentence, reported, headline, explored, unknown=_UNKNOWN, **options)
 
 
 _GAIN = "test error, standard minus balanced inference"
@@ -166,23 +172,15 @@ CLAIMS = (
         "H1",
         "A network trained on balanced batches errs far less on balanced test batches with their own statistics.",
         "4.47 against 0.97 % (20 layers), 3.9 against 0.69 % (44)",
-        Measure(_GAIN, lambda t: gain(final(on_cifar10(t["epochs"]))), "points", 1),
-        Measure(_GAIN, _depths(gain), "points", 1),
-        Measure(
-            f"{_GAIN}, network trained on random batches",
-            lambda t: gain(final(on_cifar10(t["epochs"])), batches=RANDOM),
-            "points",
-            1,
-        ),
-        Measure("test error, standard inference minus random batches with own statistics", random_own, "points", 1),
-        Measure("test error, standard inference minus its best one-to-one assignment", assigned, "points", 1),
-        Measure(
+        _points(_GAIN, ended(gain)),
+        _points(_GAIN, ended(gain, ["depth"])),
+        _points(f"{_GAIN}, network trained on random batches", ended(gain, batches=RANDOM)),
+        _points("test error, standard inference minus random batches with own statistics", random_own),
+        _points("test error, standard inference minus its best one-to-one assignment", assigned),
+        _points(
             "test error, standard inference minus its best one-to-one assignment, network trained on random batches",
             lambda t: assigned(t, RANDOM),
-            "points",
-            1,
         ),
-        unknown=_UNKNOWN,
         reported_effect=3.5,
         plain=(
             "Told that a test batch has one image of each class, and normalized by it, the network errs less.",
@@ -194,22 +192,11 @@ CLAIMS = (
         "H2",
         "Training on balanced batches leaves standard inference unchanged.",
         "4.45 and 4.47 %, 3.89 and 3.9 %",
-        Measure(
-            "test error with standard inference, trained on balanced minus on random batches",
-            lambda t: cost(final(on_cifar10(t["epochs"]))),
-            "points",
-            1,
-            NONE,
+        _points(
+            "test error with standard inference, trained on balanced minus on random batches", ended(cost), 1, NONE
         ),
-        Measure("the same, by depth", _depths(cost), "points", 1, NONE),
-        Measure(
-            "the same, with moving averages",
-            lambda t: cost(final(on_cifar10(t["epochs"])), way=MOVING),
-            "points",
-            1,
-            NONE,
-        ),
-        unknown=_UNKNOWN,
+        _points("the same, by depth", ended(cost, ["depth"]), 1, NONE),
+        _points("the same, with moving averages", ended(cost, way=MOVING), 1, NONE),
         reported_effect=0.02,
         plain=(
             "One image at a time, the network trained on balanced batches errs more.",
@@ -221,12 +208,9 @@ CLAIMS = (
         "H3",
         "The error on balanced test batches is far below that of standard inference from the start of the training.",
         "figure 2",
-        Measure(f"{_GAIN}, least over the second half of the epochs", least_gain, "points", 1),
-        Measure(f"{_GAIN}, by epoch", lambda t: gain_along(on_cifar10(t["epochs"])), "points", 1),
-        Measure(
-            f"{_GAIN}, moving averages, by epoch", lambda t: gain_along(on_cifar10(t["epochs"]), MOVING), "points", 1
-        ),
-        unknown=_UNKNOWN,
+        _points(f"{_GAIN}, least over the second half of the epochs", least_gain),
+        _points(f"{_GAIN}, by epoch", lambda t: gain_along(on_cifar10(t["epochs"]))),
+        _points(f"{_GAIN}, moving averages, by epoch", lambda t: gain_along(on_cifar10(t["epochs"]), MOVING)),
         plain=(
             "The gain is there through the whole second half of the training.",
             "At some time in the second half of the training there is no gain that matters.",
@@ -237,20 +221,11 @@ CLAIMS = (
         "H4",
         "The same holds on subsets of 10, 50 and 100 classes.",
         "5.9 against 1.1, 7.34 against 3.32, 10.14 against 6.74 %",
-        Measure(
-            f"{_GAIN}, least over the subsets",
-            lambda t: of_all_sizes(gain_by_classes(t), t).min(axis=1),
-            "points",
-            1,
+        _points(f"{_GAIN}, least over the subsets", lambda t: of_all_sizes(gain_by_classes(t), t).min(axis=1)),
+        _points(f"{_GAIN}, by classes", gain_by_classes),
+        _points(
+            f"{_GAIN}, network trained on random batches, by classes", lambda t: gain_by_classes(t, batches=RANDOM)
         ),
-        Measure(f"{_GAIN}, by classes", gain_by_classes, "points", 1),
-        Measure(
-            f"{_GAIN}, network trained on random batches, by classes",
-            lambda t: gain_by_classes(t, batches=RANDOM),
-            "points",
-            1,
-        ),
-        unknown=_UNKNOWN,
         reported_effect=3.4,
         plain=(
             "Balanced test batches help at every number of classes.",
@@ -265,7 +240,6 @@ CLAIMS = (
         Measure("relative gain, with the fewest minus with the most classes", shrinkage, "%", 10),
         Measure("relative gain, with the fewest minus with other numbers of classes", from_fewest_classes, "%", 10),
         Measure("relative gain, by classes", lambda t: gain_by_classes(t, relative=True), "%"),
-        unknown=_UNKNOWN,
         reported_effect=48,
         plain=(
             "The relative gain is smaller with many classes.",
@@ -277,15 +251,13 @@ CLAIMS = (
         "H6",
         "Showing the crops of a test image in different balanced batches lowers the error further.",
         "1.1 to 0.2, 3.32 to 2.04, 6.74 to 5.5 %",
-        Measure(
+        _points(
             "test error of balanced inference, crops in one batch minus in shuffled batches, mean over the subsets",
             lambda t: of_all_sizes(_shuffling_by_classes(t), t).mean(axis=1),
-            "points",
             0.3,
         ),
-        Measure("the same, by classes", _shuffling_by_classes, "points", 0.3),
-        Measure("the same, on CIFAR-10", lambda t: shuffling(on_cifar10(t["crops"])), "points", 0.3),
-        unknown=_UNKNOWN,
+        _points("the same, by classes", _shuffling_by_classes, 0.3),
+        _points("the same, on CIFAR-10", lambda t: shuffling(on_cifar10(t["crops"])), 0.3),
         reported_effect=1.14,
         plain=(
             "Crops in different batches err less than crops in one.",
@@ -297,34 +269,29 @@ CLAIMS = (
         "H7",
         "A misclassified image takes the identity of whichever image it replaces in a batch of confident ones.",
         "figure 4: ten of ten places",
-        Measure("share of weak images that take the class they replace, above one half", identity_taken, "points", 10),
-        Measure(
+        _points("share of weak images that take the class they replace, above one half", identity_taken, 10),
+        _points(
             "the same, where that is neither the true class nor the standard answer",
             lambda t: identity_taken(t, share="converted"),
-            "points",
             10,
         ),
-        Measure(
+        _points(
             "share of confident images that keep their class, above one half",
             lambda t: identity_taken(t, "confident", "kept"),
-            "points",
             10,
             sentence="A confident image keeps its identity.",
         ),
-        Measure(
+        _points(
             "share of pairs of weak images that share the two missing classes, above one half",
             lambda t: identity_taken(t, "two weak", "shared"),
-            "points",
             10,
             sentence="Two weak images share the two missing classes.",
         ),
-        Measure(
+        _points(
             "share of weak images that take the class they replace, network trained on random batches, above one half",
             lambda t: identity_taken(t, batches=RANDOM),
-            "points",
             10,
         ),
-        unknown=_UNKNOWN,
         reported_effect=50,
         plain=(
             "Weak images take the identity of the image they replace in most places.",
@@ -336,9 +303,8 @@ CLAIMS = (
         "H8",
         "Balancing the test set by predicted labels, over and over, does not help.",
         "figure 6, flat",
-        Measure("accuracy after the last round minus before the first", _last_round, "points", 0.3, NOT_ABOVE),
-        Measure("accuracy after each round minus before the first", rebalanced, "points", 0.3, NOT_ABOVE),
-        unknown=_UNKNOWN,
+        _points("accuracy after the last round minus before the first", _last_round, 0.3, NOT_ABOVE),
+        _points("accuracy after each round minus before the first", rebalanced, 0.3, NOT_ABOVE),
         reported_effect=0,
         plain=(
             "Balancing by predicted labels helps.",
