@@ -225,7 +225,8 @@ def runs(scale, seeds=None):
     first, subsets = settings["cifar10"], settings["subsets"]
     on_cifar10 = headline_seeds(["H1", "H2", "H3", "H7", "H8"], seeds)
     result = [Run(**first, batches=BALANCED, seed=seed, detail=True) for seed in on_cifar10]
-    result += [Run(**first, batches=RANDOM, seed=seed, detail=True) for seed in headline_seeds(["H2"], seeds)]
+    plain = {"batches": RANDOM, "detail": settings["explored"]}
+    result += [Run(**first, **plain, seed=seed) for seed in headline_seeds(["H2"], seeds)]
     for classes, epochs in subsets.items():
         result += _on_subset(settings, classes, epochs, BALANCED, headline_seeds(["H4", "H5", "H6"], seeds))
     if settings["explored"]:
