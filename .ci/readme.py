@@ -66,7 +66,7 @@ def draw_forest():
     headlines = studies.headlines()
     sources = f"{len(headlines)} claims; {len(list(studies.published()))} studies"
     title = "Effect of every headline, with its 95 % interval"
-    plots.forest(headlines, caption=sources, title=title).savefig(FOREST, dpi=80)
+    plots.forest(headlines, caption=sources, title=title).savefig(FOREST, dpi=80, bbox_inches="tight")
 
 
 BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}

@@ -87,6 +87,7 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
     grid = sns.catplot(data=data, kind="strip", jitter=False, alpha=0.5, dodge=True, **shared, **facets)
     bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
     grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
+    grid.set(xlim=(-0.5, len(shared["order"]) - 0.5))
     grid.set_axis_labels(x, y)
     return _finish(grid, caption, title)
 
@@ -173,10 +174,9 @@ def forest(verdicts, *, caption, title=""):
     shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
     if shown:
         axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
-        axis.legend(loc="lower left")
     axis.set_xscale("symlog", linthresh=2)
     axis.set_xlabel("effect over the smallest that matters\npositive: on the claimed side; grey: too small to matter")
-    return _captioned(figure, caption, title)
+    return _captioned(figure, caption, title, list(zip(*axis.get_legend_handles_labels(), strict=True)))
 
 
 def _named(table, hue, options):

@@ -127,6 +127,15 @@ def ln_tables():
     return {"epochs": pd.DataFrame(rows)}
 
 
+def test_kinds_that_were_not_trained_on_the_table_leave_the_others_named():
+    epochs = ln_tables()["epochs"]
+    part = epochs[(epochs.data == "mnist") | (epochs.normalization != "ws_bn")]
+    found = explore(ln_bn_ws.CLAIMS, {"epochs": part})
+    names = {name for condition in found.condition for name in condition}
+    assert names == {"data", "features", "inference", "budget", "batch_size"}
+    assert "bng_glass" in {condition.get("data") for condition in found.condition}
+
+
 def test_ln_bn_ws():
     found = effects(ln_bn_ws, ln_tables())
     spread = np.std([60, 70, 80])

@@ -93,7 +93,9 @@ def still_failing(wide):
     """Accuracy of WS + BN at batch 64 minus at each smaller batch."""
     wide = of_kind(wide, "ws_bn")
     drops = {size: wide[REFERENCE] - wide[size] for size in wide if size < REFERENCE and REFERENCE in wide}
-    return pd.concat(drops, names=["batch_size"]) if drops else wide.stack()
+    if not drops:
+        return pd.Series(dtype="float64", index=pd.MultiIndex.from_arrays([[], []], names=["batch_size", "seed"]))
+    return pd.concat(drops, names=["batch_size"])
 
 
 def best_of_all(data):

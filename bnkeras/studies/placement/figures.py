@@ -73,6 +73,8 @@ def _placement(plots, results, runs, title):
 
 def _learning_rate(plots, results, runs, title):
     runs = _in_order(runs[runs.placement.isin(ENDS)]).sort_values("model", kind="stable")
+    several = runs.groupby("model").learning_rate.transform("nunique") > 1  # one rate makes no line
+    runs = runs[several] if several.any() else runs
     long = runs.assign(**{_FINAL: runs.population, "runs stuck (%)": 100.0 * runs.stuck})
     long = long.melt(["model", "placement", "learning_rate", "seed"], [_FINAL, "runs stuck (%)"], "quantity", "value")
     rates = sorted(runs.learning_rate.unique())
