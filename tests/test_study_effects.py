@@ -259,6 +259,7 @@ def balanced_batches_tables():
     for data, kind, seed in itertools.product(standard, ("balanced", "random"), SEEDS):
         for classes, error in standard[data].items():
             setting = {"data": data, "classes": classes, "batches": kind, "seed": seed, "depth": 20, "epochs": 4}
+            setting["dtype"] = "float32"
             level, shift = error - 0.5 * (kind == "random"), 0.01 * (seed - 100)
             gain = gains[data][classes] if kind == "balanced" else 1.0
             for epoch, late in ((1, 30.0), (3, 2.0), (4, 0.0)):
@@ -296,6 +297,9 @@ def test_balanced_batches():
     expected = {"H1": 5, "H2": 0.5, "H3": 4, "H4": 3, "H5": shrinkage, "H6": 1 + 1.6 / 3, "H7": 30, "H8": -2}
     # Relative gains are of errors that differ a little from seed to seed.
     assert found.to_dict() == pytest.approx(expected, rel=1e-2)
+    half = tables["epochs"].assign(dtype="mixed_bfloat16", test_accuracy=0.0)
+    both = tables | {"epochs": pd.concat([half, tables["epochs"]])}
+    pd.testing.assert_series_equal(effects(balanced_batches, both), found)
 
 
 def test_balanced_batches_explored():
