@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from helpers import noise
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from bnkeras import BatchNormLayer, batch_statistics, models
 from bnkeras.batches import (
@@ -19,6 +19,7 @@ from bnkeras.batches import (
     measuring,
     predict_batches,
     rebalancing,
+    reshuffled,
     travel_rows,
     travel_shares,
     travellers,
@@ -245,6 +246,15 @@ def test_errors_over_crops():
     alike = crop_errors(oracle(), [x, x, x], labels)
     assert [row["crops"] for row in alike] == [measuring.ONE_CROP, measuring.TOGETHER, measuring.SHUFFLED]
     assert alike[0]["error"] == alike[1]["error"]
+
+
+def test_errors_over_crops_are_those_of_the_mean_probabilities():
+    model, labels, crops = network(), np.tile(np.arange(3), 8), [X, X[:, ::-1], X**2]
+    versions, sums = reshuffled(balanced_batches(labels), 3), np.zeros((24, 3))
+    for crop, version in zip(crops, versions, strict=True):
+        sums[version] += softmax(predict_batches(model, crop, version), axis=-1)
+    shuffled = crop_errors(model, crops, labels)[2]
+    assert shuffled["error"] == pytest.approx(100 * np.mean(sums.argmax(-1) != labels))
 
 
 def test_rebalancing_starts_from_the_standard_answers_and_ends_where_they_are_right():

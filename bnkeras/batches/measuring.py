@@ -64,8 +64,9 @@ def layer_errors(model, x, labels, seed=0):
     rows = []
     for number, layer in enumerate(layers, start=1):
         for own, chosen in ((ONLY, [layer]), (ALL_BUT, [one for one in layers if one is not layer])):
-            for name, batches in compositions.items():
-                error = _error(predict_batches(model, x, batches, chosen).argmax(-1), labels[batches])
+            answers = predict_batches(model, x, np.concatenate([*compositions.values()]), chosen).argmax(-1)
+            for (name, batches), part in zip(compositions.items(), np.split(answers, 2), strict=True):
+                error = _error(part, labels[batches])
                 rows.append({"layer": layer.name, "number": number, "own": own, "composition": name, "error": error})
     return rows
 
@@ -86,11 +87,13 @@ def crop_errors(model, crops, labels, seed=0):
         TOGETHER: [batches] * len(crops),
         SHUFFLED: reshuffled(batches, len(crops), seed),
     }
-    rows = []
+    stacked, rows = np.concatenate(crops), []
     for name, versions in ways.items():
         sums = np.zeros((len(labels), batches.shape[1]))
-        for crop, version in zip(crops, versions, strict=False):
-            sums[version] += softmax(predict_batches(model, crop, version), axis=-1)
+        places = np.concatenate([version + i * len(labels) for i, version in enumerate(versions)])
+        scores = softmax(predict_batches(model, stacked, places), axis=-1)
+        for version, part in zip(versions, np.split(scores, len(versions)), strict=True):
+            sums[version] += part
         rows.append({"crops": name, "error": _error(sums[batches].argmax(-1), labels[batches])})
     return rows
 
