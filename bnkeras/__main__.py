@@ -142,7 +142,7 @@ def run_study(arguments):
 
 
 def _check_backend():
-    from bnkeras.sweep.environment import backend
+    from bnkeras.devices import backend
 
     name = backend()
     if name not in _BACKENDS or not find_spec(name):

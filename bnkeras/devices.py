@@ -1,9 +1,21 @@
-"""What Keras computes on: a plain processor or an accelerator, with or without arithmetic in bfloat16."""
+"""What Keras computes on: its backend, a plain processor or an accelerator, with or without arithmetic in bfloat16."""
 
 import functools
+import json
+import os
+import sys
 from pathlib import Path
 
-from bnkeras.sweep.environment import backend
+
+def backend():
+    """Return the name of the backend that Keras has, or would choose; loads nothing."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return os.environ.get("KERAS_BACKEND") or json.loads((home / "keras.json").read_text())["backend"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
 
 
 @functools.cache

@@ -72,6 +72,8 @@ def lines(
         if ticks is not None:
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
             axis.minorticks_off()
+    if seeds and table.seed.nunique() > 1:
+        caption += "; bands: smallest to largest"
     return _finish(grid, caption, title)
 
 
@@ -248,4 +250,4 @@ def describe(results, table=None, by=("source",)):
     seeds = table.groupby(list(by)).seed.nunique()
     count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     kinds = [results.scale, *pd.unique(table.source), *(pd.unique(table["dtype"]) if "dtype" in table else ())]
-    return f"scale {', '.join(kinds)}, {count} seeds; bands: smallest to largest"
+    return f"scale {', '.join(kinds)}, {count} seed{'s' * (count != '1')}"

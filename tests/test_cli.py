@@ -140,7 +140,7 @@ def test_where_every_run_diverged_verdicts_and_figure_say_so(name):
     row = {"test_accuracy": float("nan"), "seed": 100, "source": "made up"}
     tables = {"epochs": pd.DataFrame([row])}
     verdicts = claims.judge(study.CLAIMS, tables)
-    assert set(verdicts.verdict) == {claims.NOT_ENOUGH_RUNS}
+    assert set(verdicts.verdict[verdicts.measure.notna()]) == {claims.NOT_ENOUGH_RUNS}
     assert len(claims.explore(study.CLAIMS, tables)) > 0
     (figure,) = __main__._figures(study, results.Results(name, "quick", tables, {})).values()
     assert [text.get_text() for text in figure.axes[0].texts] == ["every run diverged"]

@@ -46,7 +46,7 @@ def test_runs_are_different_frozen_and_of_headline_seeds(study):
 def test_more_seeds_of_a_claim_are_more_runs_and_leave_the_others(study):
     scale = max(study.SCALES, key=SCALES.index)
     fewer = set(study.runs(scale))
-    for claim in study.CLAIMS:
+    for claim in [claim for claim in study.CLAIMS if claim.headline]:
         more = set(study.runs(scale, {claim.id: 2 * seeds.BLOCK}))
         assert fewer < more
         assert {run.seed for run in more - fewer} == set(
@@ -79,7 +79,7 @@ def test_a_study_goes_from_its_runs_to_verdicts_and_figures(study, tmp_path):
     tables = sweep.tables(records, on_failed="raise")
     epochs = tables["epochs"]
     assert {"epoch", "step", "seed", "data", "source", "inference", "train_accuracy", "test_accuracy"} <= set(epochs)
-    assert epochs.test_accuracy.between(0, 1).all()
+    assert epochs.test_accuracy.dropna().between(0, 1).all()  # a run that diverged has none
     assert (epochs.epoch >= 1).all()
     verdicts = claims.judge(study.CLAIMS, tables)
     assert [row.claim for row in verdicts.itertuples()] == list(study.CLAIMS)

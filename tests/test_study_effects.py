@@ -2,12 +2,16 @@
 
 import itertools
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from bnkeras.evidence.claims import explore, judge
-from bnkeras.studies import balanced_batches, batch_size, bng_glass, ln_bn_ws, mnist_sigmoid, placement
+from bnkeras.evidence.results import Results
+from bnkeras.studies import balanced_batches, batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
+from bnkeras.studies.bn_effects import claims as schilling
+from bnkeras.studies.bn_effects.figures import beside_table_of_times, scoreboard
 from bnkeras.studies.placement import claims as placed
 from bnkeras.studies.placement.figures import beside_table_1
 
@@ -180,6 +184,11 @@ def test_placement():
     assert found.to_dict() == pytest.approx(expected)
 
 
+def test_every_run_of_table_1_counts_once():
+    stuck = placed.stuck_as_reported(placement_tables())
+    assert stuck.notna().sum().to_dict() == {"minus": 7 * len(SEEDS), "plus": 2 * len(SEEDS)}
+
+
 def test_part_of_the_placement_runs_answers_nothing_of_the_whole():
     epochs = placement_tables()["epochs"]
     assert {"T1", "T6"} == undecided(placement, {"epochs": epochs[epochs.model != 3]})
@@ -320,3 +329,189 @@ def test_balanced_batches_explored():
     )
     assert found["H7", "share of confident images that keep their class, above one half"] == pytest.approx(45)
     assert found["H8", "accuracy after each round minus before the first", 1] == pytest.approx(-1)
+
+
+def bn_effects_tables():
+    """The CNN leads by 3 points on CIFAR-10, by more elsewhere, the MLP by 4 to 2; vanilla is stuck as reported."""
+    leads = {"cifar10": 0.03, "svhn_crops": 0.05, "mnist": 0.04, "cifar100_20k": 0.07}
+    cells = [("CNN", name, "baseline", 0.01, 64, 0.6, lead) for name, lead in leads.items()]
+    cells += [("CNN", "cifar10", name, 0.01, 64, 0.1, 0.4) for name in ("sigmoid", "N(0, 1)")]
+    cells += [("CNN", "cifar10", "baseline", 0.1, 64, 0.1, 0.55)]
+    cells += [("CNN", "cifar10", "baseline", rate, 64, 0.6, 0.03) for rate in (0.001, 0.003, 0.03)]
+    cells += [("CNN", "cifar10", "weight decay", 0.01, 64, 0.61, 0.03), ("CNN", "cifar10", "ELU", 0.01, 64, 0.62, 0.0)]
+    cells += [("CNN", "cifar10", "dropout", 0.01, 64, 0.66, -0.02)]
+    cells += [
+        ("MLP", "mnist", "baseline", 0.01, 2**i, 0.9, 0.04 - 0.002 * (i - 5) * (i < 10) - 0.02 * (i == 10))
+        for i in range(5, 11)
+    ]
+    cells += [("MLP", "mnist", "sigmoid", 0.01, 64, 0.8, 0.1)]
+    tables = {name: [] for name in ("epochs", "curves", "layers", "shift", "overhead")}
+    for (network, name, condition, rate, size, level, lead), kind, seed in itertools.product(
+        cells, ("none", "bn"), SEEDS
+    ):
+        bn, stuck = kind == "bn", kind == "none" and level < 0.2
+        run = {"network": network, "data": name, "condition": condition, "learning_rate": rate, "batch_size": size}
+        run |= {
+            "rule": "plateaus",
+            "normalization": kind,
+            "seed": seed,
+            "source": "made up",
+            "entropy": 2.3,
+            "epochs": 9,
+        }
+        value = level + lead * bn
+        for way, lag in (
+            (("population", 0), ("moving averages", 0.1 * (condition == "dropout"))) if bn else (("none", 0),)
+        ):
+            row = {
+                "epoch": 4,
+                "step": 40,
+                "seconds": 1.5 if bn else 1.0,
+                "inference": way,
+                "test_accuracy": value - lag,
+            }
+            tables["epochs"].append({**run, **row, "train_accuracy": value, "train_loss": 2.3 if stuck else 0.1})
+        early = 0.58 if bn and rate == 0.01 else 0.3
+        for epoch, accuracy in enumerate((0.2, early, min(value, 0.59), value), start=1):
+            losses = {
+                "train_loss": np.nan if stuck and epoch == 4 else 1.0,
+                "validation_loss": 1.0,
+                "train_accuracy": 0.5,
+            }
+            tables["curves"].append({**run, **losses, "epoch": epoch, "validation_accuracy": accuracy, "rate": rate})
+        for step, layer in itertools.product((0, 40), range(1, 4)):
+            norm = 10.0 ** ((layer - 3) * (0.1 if bn else 1.0))
+            look = {
+                "step": step,
+                "layer": f"relu_{layer}",
+                "gradient_norm": norm,
+                "dead": 0.0 if bn else 0.25 * (step > 0),
+            }
+            tables["layers"].append({**run, **look, "mean": 0.0, "std": 1.0})
+        for layer in (1, 2) if bn and condition in ("baseline", "dropout") else ():
+            shift = {
+                "inference": "moving averages",
+                "layer": f"norm_{layer}",
+                "shift": 0.25 if condition == "dropout" else 1.0,
+            }
+            tables["shift"].append({**run, **shift})
+    added = {"none": 0, "bn": 10, "keras_bn": 40}
+    for seed, size, dtype, number, layer in itertools.product(
+        SEEDS, schilling.BATCH_SIZES, ("float32", "mixed_bfloat16"), (1, 2, 3), added
+    ):
+        seconds = number * (1 + added[layer] / 100 * (32 / size) ** 0.5)
+        run = {
+            "network": "CNN",
+            "data": "cifar10",
+            "batch_size": size,
+            "dtype": dtype,
+            "seed": seed,
+            "source": "made up",
+        }
+        tables["overhead"].append({**run, "round": number, "layer": layer, "seconds": seconds})
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
+def test_bn_effects():
+    found = effects(bn_effects, bn_effects_tables()).drop("S10")
+    expected = {
+        "S1": 3,
+        "S2": 100,
+        "S3": 100,
+        "S4": 100,
+        "S5": 3,
+        "S6": -2,
+        "S7": 2,
+        "S8": 10 * (1 - 32**-0.5),
+        "S9": 1,
+    }
+    assert found.to_dict() == pytest.approx(expected | {"S11": 2 - 0.2})
+
+
+def test_bn_effects_explored():
+    rows = explore(bn_effects.CLAIMS, bn_effects_tables())
+    rows = rows.assign(words=[row.words if row else "" for row in rows.measure])
+
+    def effect(words, **condition):
+        chosen = rows[
+            [
+                words in text and condition.items() <= found.items()
+                for text, found in zip(rows.words, rows.condition, strict=True)
+            ]
+        ]
+        return chosen.effect.tolist()
+
+    assert effect("variance into BN, training over inference", network="CNN") == pytest.approx([2])
+    assert effect("population's statistics minus moving averages", network="CNN") == pytest.approx([10])
+    assert effect("dead units", network="MLP", condition="sigmoid") == pytest.approx([25])
+    assert effect("time that a layer adds", dtype="float32", layer="keras_bn", batch_size=32) == pytest.approx([40])
+    assert effect("thesis's overhead minus", dtype="float32", batch_size=1024) == pytest.approx([15.2 - 10 * 32**-0.5])
+
+
+def test_epochs_to_a_target_of_the_lower_baseline():
+    runs = schilling.summary(bn_effects_tables())
+    runs = runs[(runs["set"] == "CIFAR-10") & (runs.condition == "baseline") & runs.learning_rate.isin([0.01, 0.1])]
+    reached = runs.groupby(["learning_rate", "normalization"]).reached.unique().explode()
+    # 0.95 of 0.6; with BN in the second epoch, and at the high rate in the third, or never in nine.
+    assert reached.to_dict() == {(0.01, "bn"): 2, (0.01, "none"): 3, (0.1, "bn"): 3, (0.1, "none"): 10}
+    times = runs.groupby(["learning_rate", "normalization"]).time.unique().explode()
+    assert times[0.01].to_dict() == {"bn": 3.0, "none": 3.0}
+    saved = schilling.time_saved(bn_effects_tables())
+    assert saved.index.unique("set").tolist() == ["CIFAR-10"]  # where all learning rates were searched
+    assert saved.unique() == pytest.approx([0])
+
+
+def test_part_of_the_runs_of_bn_effects_answers_nothing_of_the_whole():
+    tables = bn_effects_tables()
+    for claim, column, value in (
+        ("S1", "data", "svhn_crops"),
+        ("S7", "batch_size", 256),
+        ("S11", "condition", "sigmoid"),
+    ):
+        assert undecided(
+            bn_effects,
+            {name: table[table[column] != value] if column in table else table for name, table in tables.items()},
+        ) >= {claim}
+    assert undecided(bn_effects, tables) == set()
+    only = {"epochs": tables["epochs"].query("data == 'cifar10' and batch_size == 64")}
+    assert undecided(bn_effects, only) == {"S1", "S7", "S8", "S11"}
+    only["epochs"] = only["epochs"].assign(source="stand-in: drawn")
+    assert undecided(bn_effects, only) == {"S7", "S8", "S11"}
+
+
+def test_the_scoreboard_of_the_thesis_is_counted_from_verdicts():
+    board = scoreboard(judge(bn_effects.CLAIMS, bn_effects_tables())).set_index("claim")
+    assert board.slides[""] == "BN 6, vanilla 1, draw 1"
+    assert board.here.drop("").to_dict() == dict.fromkeys(["S1", "S2", "S3", "S4", "S5", "S7"], "BN") | {
+        "S6": "vanilla",
+        "S8": "vanilla",
+    }
+    assert board.here[""] == "BN 6, vanilla 2"
+    empty = {name: table[:0] for name, table in bn_effects_tables().items()}
+    assert set(scoreboard(judge(bn_effects.CLAIMS, empty)).here[:-1]) == {"open"}
+
+
+def test_times_beside_the_thesis():
+    table = beside_table_of_times(bn_effects_tables())
+    assert table.iloc[0].to_dict() == {
+        "batch size": "32",
+        "the thesis (%)": "19.7",
+        "BatchNormLayer, float32 (%)": "10.0 ± 0.0",
+        "Keras's layer, float32 (%)": "40.0 ± 0.0",
+        "BatchNormLayer, mixed_bfloat16 (%)": "10.0 ± 0.0",
+        "Keras's layer, mixed_bfloat16 (%)": "40.0 ± 0.0",
+    }
+
+
+def test_figures_of_bn_effects_show_every_condition_and_runs_that_diverged():
+    figures = bn_effects.figures(Results("bn_effects", "laptop", bn_effects_tables(), {}))
+    assert set(figures) == {
+        *("batch_sizes", "overhead", "shift"),
+        *(f"{network}_{what}" for network in ("cnn", "mlp") for what in ("final", "accuracy", "loss", "layers")),
+    }
+    for figure in figures.values():
+        figure.canvas.draw()
+        plt.close(figure)
+    assert "30 diverged runs" in " ".join(figures["cnn_accuracy"].get_supxlabel().split())
+    line = figures["cnn_accuracy"].axes[0].lines[0]
+    assert len(line.get_xdata()) == 9  # a run that ended after four epochs goes on as it ended

@@ -386,6 +386,15 @@ class Destroyed:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises as at a terminal, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_no_interrupt_is_lost(out, log, capfd):
     with pytest.raises(KeyboardInterrupt):
         run_all([PressesCtrlC(log), *(Toy(number, log) for number in range(3))], out)

@@ -25,7 +25,11 @@ _VALUES = {
         "population": "the population's statistics",
         "batch's own": "each test batch's own statistics",
     },
-    "rule": {"fixed": "learning rate fixed", "scaled": "learning rate ∝ batch size"},
+    "rule": {
+        "fixed": "learning rate fixed",
+        "scaled": "learning rate ∝ batch size",
+        "plateaus": "learning rate halved on plateaus",
+    },
     "budget": {"epochs": "equal epochs", "steps": "equal steps"},
     "augment": {True: "augmented", False: ""},
     "before_pool": {True: "BN before the pool", False: ""},

@@ -1,6 +1,5 @@
 """What a process has and may use: versions, backend, device, threads, cores, memory."""
 
-import json
 import math
 import os
 import platform
@@ -9,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import bnkeras
+from bnkeras.devices import backend
 
 _XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 _WORKER_MEMORY = 1 << 30  # bytes that a worker with Keras, a compiled model and a data set takes
@@ -30,17 +30,6 @@ def worker_environment():
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "KERAS_BACKEND": backend(),
     }
-
-
-def backend():
-    """Returns the name of the backend that Keras has, or would choose."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"].config.backend()
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    try:
-        return os.environ.get("KERAS_BACKEND") or json.loads((home / "keras.json").read_text())["backend"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "tensorflow"
 
 
 def versions():

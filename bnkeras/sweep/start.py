@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from bnkeras.sweep.environment import backend
+from bnkeras.devices import backend
 from bnkeras.sweep.processes import in_worker
 
 

@@ -28,6 +28,7 @@ CHILD = f"""
 import signal, sys
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup` would have left ignored
     print("begun", flush=True)
     try:
         from toy_runs import Toy

@@ -15,7 +15,7 @@ def figures(results):
     epochs = epochs.assign(**{"test accuracy (%)": 100 * epochs.test_accuracy})
     epochs = epochs.rename(columns={"test_loss": "test loss"}).sort_values(["normalization", "rule", "batch_size"])
     exact, bn = at_inference(epochs, "population"), epochs[epochs.normalization == "bn"]
-    caption = f"learning rate {RATE:g} at batches of 64; {plots.describe(results, epochs)}"
+    caption = f"learning rate {RATE:g} at batches of 64; {_source(plots, results, epochs)}"
     options = {"row": "rule", "col": "budget", "log": ["x"], "ticks": sorted(epochs.batch_size.unique())}
     as_estimated = options | {"style": "normalization", "caption": f"BN with the population's statistics; {caption}"}
     drawn = {
@@ -29,10 +29,14 @@ def figures(results):
     return drawn
 
 
+def _source(plots, results, epochs):
+    return plots.describe(results, epochs, ("source", "normalization", "rule", "batch_size"))
+
+
 def _map(plots, results, effects):
     value = "test accuracy of BN, batch 64 minus batch 2, points"
     epochs = results.tables["epochs"]
-    caption = plots.describe(results, epochs[epochs.images < epochs.images.max()])
+    caption = _source(plots, results, epochs[epochs.images < epochs.images.max()])
     table = effects.rename(value).reset_index()
     return plots.heat_maps(
         table, "rate", "stddev", value, col="activation", centre=0, limits=(-20, 20), caption=caption

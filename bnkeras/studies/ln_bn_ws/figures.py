@@ -15,9 +15,12 @@ def figures(results):
     from bnkeras import plots
 
     says = report.sentences(judge(CLAIMS, results.tables))
-    caption = f"each kind at the rate that validation chose; {plots.describe(results)}"
     table = accuracies(results.tables)
     plain = table[table.features.isin(PLAIN)]
+    rows = chosen(results.tables)
+    rows = rows[rows.features.isin(PLAIN)]
+    source = plots.describe(results, rows, ("source", "normalization", "batch_size"))
+    caption = f"each kind at the rate that validation chose; {source}"
     pair = plain[plain.normalization.isin(["bn", "ws", "ws_bn"])]
     options = {"style": "normalization", "row": "inference", "col": "data", "caption": caption, "log": ["x"]}
     ticks = sorted(plain.batch_size.unique())

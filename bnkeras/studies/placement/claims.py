@@ -83,8 +83,8 @@ def on_faces(runs, **settings):
 
 
 def table_1(runs):
-    """The rows of table 1 with the runs that belong to each: `((model, placement, rate), accuracy, stable, runs)`."""
-    for model, placement, rate, accuracy, stable in dict.fromkeys(TABLE_1):
+    """The settings of table 1, each once, with its runs: `((model, placement, rate), accuracy, stable, runs)`."""
+    for model, placement, rate, accuracy, stable in {row[:3]: row for row in TABLE_1}.values():
         here = on_faces(runs, model=model, placement=placement, learning_rate=rate)
         yield (model, placement, rate), accuracy, stable, here
 

@@ -21,6 +21,7 @@ from bnkeras.studies.placement.claims import (
 
 ORDER = (ENDS[0], *SINGLE, ENDS[1])
 _FINAL = "final test accuracy (%)"
+_CELL = ("placement", "learning_rate")
 _QUANTITIES = {
     "gradient_norm": "norm of the loss gradient",
     "std": "standard deviation of activations",
@@ -54,6 +55,7 @@ def _placement(plots, results, runs, title):
     )
     runs = _in_order(runs.assign(variant=variant)).sort_values("data", ascending=False, kind="stable")
     runs = runs.rename(columns={"population": _FINAL, "placement": "batch normalization after"})
+    source = plots.describe(results, runs, ("source", "batch normalization after", "variant"))
     figure = plots.dots(
         runs,
         "batch normalization after",
@@ -61,7 +63,7 @@ def _placement(plots, results, runs, title):
         hue="variant",
         col="data",
         sharey=False,
-        caption=f"population's statistics; crosses: the paper's; {plots.describe(results, runs)}",
+        caption=f"population's statistics; crosses: the paper's; {source}",
         title=title,
     )
     for axis, name in zip(figure.axes, dict.fromkeys(runs.data), strict=True):
@@ -79,14 +81,14 @@ def _learning_rate(plots, results, runs, title):
     long = long.melt(["model", "placement", "learning_rate", "seed"], [_FINAL, "runs stuck (%)"], "quantity", "value")
     rates = sorted(runs.learning_rate.unique())
     options = {"hue": "placement", "row": "quantity", "col": "model", "log": ["x"], "ticks": rates, "sharey": "row"}
-    caption = f"population's statistics; {plots.describe(results, runs, ('source', 'model'))}"
+    caption = f"population's statistics; {plots.describe(results, runs, ('source', 'model', *_CELL))}"
     return plots.lines(long, "learning_rate", "value", caption=caption, title=title, **options)
 
 
 def _heat_map(plots, results, runs):
     ways, keys = ["moving averages", "population"], ["placement", "learning_rate"]
     long = _in_order(runs).melt(keys, ways, "inference", _FINAL)
-    caption = plots.describe(results, runs)
+    caption = plots.describe(results, runs, ("source", *_CELL))
     return plots.heat_maps(long, "learning_rate", "placement", _FINAL, col="inference", caption=caption)
 
 
