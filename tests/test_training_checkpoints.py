@@ -192,7 +192,11 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, sto
     assert rows == expected
     for one, other in zip(last.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert list(path.parent.iterdir()) == []
+    again = model()
+    assert trained(again, resume_from=path) == expected
+    for one, other in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_file_of_another_model(tmp_path):

@@ -45,7 +45,8 @@ def train_and_test(
         statistics_over: Array to estimate the population's statistics over, where training examples are cropped or
             otherwise changed on the way into the model. Defaults to `None`, the training examples.
         resume_from: Path of a file that keeps model, optimizer and rows after each epoch, so that the same call goes on
-            where it was stopped; it is removed in the end. Defaults to `None`, no such file.
+            where it was stopped, or returns at once where all is done; the caller removes it. Defaults to `None`, no
+            such file.
         callbacks: Further Keras callbacks.
         **options: Passed on to `fit`.
 
@@ -78,8 +79,6 @@ def train_and_test(
         initial_epoch=progress.epoch if progress else 0,
         **options,
     )
-    if progress:
-        progress.remove()
     return checkpoints.rows
 
 

@@ -54,10 +54,6 @@ class Progress(keras.callbacks.Callback):
         np.savez(scratch, epoch=epoch + 1, rows=json.dumps(self._rows), **state)
         scratch.replace(self._path)
 
-    def remove(self):
-        """Delete the file."""
-        self._path.unlink(missing_ok=True)
-
     def _take_up(self, model):
         variables = _variables(model)
         with np.load(self._path) as kept:
