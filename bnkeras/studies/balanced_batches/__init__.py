@@ -29,39 +29,36 @@ from bnkeras.studies.balanced_batches.figures import figures
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
 
 _SMALL = {"groups": 5, "pixels": 28, "depth": 20, "width": 16, "learning_rate": 0.05}
-_TINY = {
-    "groups": 5,
-    "pixels": 56,
-    "depth": 34,
-    "width": 16,
-    "learning_rate": 0.02,
-    "least_area": 0.35,
-    "aspect": 4 / 3,
-}
+_TINY = {"pixels": 56, "depth": 34, "least_area": 0.35, "aspect": 4 / 3}
 _DRAWN = {"pixels": 16, "reduced": 16, "depth": 8, "width": 8}
 _HALF = {"dtype": "mixed_bfloat16"}
 SCALES = {
     "quick": {
         "cifar10": {"data": "cifar10_drawn", "classes": 10, "epochs": 8, **_DRAWN},
         "tiny": {"data": "tiny_imagenet_drawn", **_DRAWN},
-        "subsets": {4: 12, 10: 8, 20: 6},
-        "explored": False,
+        "subsets": {4: {"epochs": 12}, 10: {"epochs": 8}, 20: {"epochs": 6}},
+        "explored": {},
     },
+    # Steps of 50 images or more, and about 2,000 of them, with each number of classes.
     "laptop": {
         "cifar10": {"data": "cifar10", "classes": 10, "per_class": 1000, "test_per_class": 100, "epochs": 10, **_SMALL},
-        "tiny": {"data": "tiny_imagenet_100", **_TINY},
-        "subsets": {10: 40, 50: 12, 100: 10},
-        "explored": True,
+        "tiny": {"data": "tiny_imagenet_100", "width": 16, "learning_rate": 0.05, **_TINY},
+        "subsets": {
+            10: {"epochs": 40, "groups": 5},
+            50: {"epochs": 12, "groups": 1},
+            100: {"epochs": 10, "groups": 1},
+        },
+        "explored": {20: {"epochs": 25, "groups": 2}},
     },
     "paper": {
         "cifar10": {"data": "cifar10", "classes": 10, "groups": 20, "pixels": 36, "padding": 4, "epochs": 100, **_HALF}
         | {"depth": 20, "width": 64, "learning_rate": 0.1},
-        "tiny": {"data": "tiny_imagenet", **_TINY, "width": 96, "learning_rate": 0.001, "rho": 0.999, **_HALF},
-        "subsets": {10: 100, 50: 100, 100: 100},
-        "explored": True,
+        "tiny": {"data": "tiny_imagenet", **_TINY, "width": 96, "learning_rate": 0.001, "rho": 0.999, **_HALF}
+        | {"groups": 5, "epochs": 100},
+        "subsets": {10: {}, 50: {}, 100: {}},
+        "explored": {20: {}},
     },
 }
-OTHER_SUBSET = 20
 OTHER_DEPTH = 44
 CAP = 20
 MOMENTUM = 0.9
@@ -137,6 +134,7 @@ class Run:
         size = self.classes * self.groups
         steps = len(data.y_train) // size
         area, colour = (self.least_area, 1.0), training.colour_components(data.x_train)
+        path = progress.file_of(self)
         rows = training.train_and_test(
             model,
             (data.x_train, data.y_train, x_test, data.y_test[balanced]),
@@ -146,12 +144,15 @@ class Run:
             all_ways_at={epoch * steps for epoch in self._looked_at()},
             own_batch_size=self.classes,
             statistics_over=x_train,
-            resume_from=progress.file_of(self),
+            resume_from=path,
             order=self._order(data.y_train),
             callbacks=[_schedule(self.learning_rate, self.epochs)],
             augment=training.random_crops(self.pixels, self.padding, area, self.aspect, colour=colour),
         )
-        return {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
+        found = {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
+        if path:
+            path.unlink()
+        return found
 
     def _looked_at(self):
         """The epochs after which to test by all ways of inference."""
@@ -222,22 +223,20 @@ def runs(scale, seeds=None):
         seeds: Number of seeds of each headline, by claim. Defaults to `None`, the first block of each.
     """
     settings = SCALES[scale]
-    first, subsets = settings["cifar10"], settings["subsets"]
+    first, subsets, explored = settings["cifar10"], settings["subsets"], settings["explored"]
     on_cifar10 = headline_seeds(["H1", "H2", "H3", "H7", "H8"], seeds)
     result = [Run(**first, batches=BALANCED, seed=seed, detail=True) for seed in on_cifar10]
-    plain = {"batches": RANDOM, "detail": settings["explored"]}
+    plain = {"batches": RANDOM, "detail": bool(explored)}
     result += [Run(**first, **plain, seed=seed) for seed in headline_seeds(["H2"], seeds)]
-    for classes, epochs in subsets.items():
-        result += _on_subset(settings, classes, epochs, BALANCED, headline_seeds(["H4", "H5", "H6"], seeds))
-    if settings["explored"]:
-        result += _on_subset(settings, OTHER_SUBSET, max(subsets.values()), BALANCED, headline_seeds([]))
-        for classes, epochs in subsets.items():
-            result += _on_subset(settings, classes, epochs, RANDOM, headline_seeds([]))
+
+    def on_subsets(chosen, batches, seeds):
+        of_all = [settings["tiny"] | {"classes": classes} | of_one for classes, of_one in chosen.items()]
+        return [Run(**options, batches=batches, seed=seed) for options in of_all for seed in seeds]
+
+    result += on_subsets(subsets, BALANCED, headline_seeds(["H4", "H5", "H6"], seeds))
+    if explored:
+        result += on_subsets(explored, BALANCED, headline_seeds([])) + on_subsets(subsets, RANDOM, headline_seeds([]))
     if scale == "paper":
         deep = first | {"depth": OTHER_DEPTH}
         result += [Run(**deep, batches=kind, seed=seed) for kind in (BALANCED, RANDOM) for seed in headline_seeds([])]
     return result
-
-
-def _on_subset(settings, classes, epochs, kind, seeds):
-    return [Run(**settings["tiny"], classes=classes, epochs=epochs, batches=kind, seed=seed) for seed in seeds]
