@@ -82,18 +82,17 @@ def crop_errors(model, crops, labels, seed=0):
         `SHUFFLED`, where each meets others; and `error`.
     """
     batches = balanced_batches(labels, seed=seed)
-    ways = {
-        ONE_CROP: [batches],
-        TOGETHER: [batches] * len(crops),
-        SHUFFLED: reshuffled(batches, len(crops), seed),
-    }
-    stacked, rows = np.concatenate(crops), []
-    for name, versions in ways.items():
+
+    def scores(x, rows):
+        return softmax(predict_batches(model, x, rows), axis=-1)
+
+    first = scores(crops[0], batches)
+    rows = [{"crops": ONE_CROP, "error": _error(first.argmax(-1), labels[batches])}]
+    for name, versions in ((TOGETHER, [batches] * len(crops)), (SHUFFLED, reshuffled(batches, len(crops), seed))):
         sums = np.zeros((len(labels), batches.shape[1]))
-        places = np.concatenate([version + i * len(labels) for i, version in enumerate(versions)])
-        scores = softmax(predict_batches(model, stacked, places), axis=-1)
-        for version, part in zip(versions, np.split(scores, len(versions)), strict=True):
-            sums[version] += part
+        sums[batches] = first
+        for x, version in zip(crops[1:], versions[1:], strict=True):
+            sums[version] += scores(x, version)
         rows.append({"crops": name, "error": _error(sums[batches].argmax(-1), labels[batches])})
     return rows
 

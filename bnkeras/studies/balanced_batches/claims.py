@@ -46,22 +46,14 @@ def final(epochs):
     return errors(epochs[epochs.epoch == epochs.epochs])
 
 
-def difference(table, value, contrast, plus, minus, by=()):
-    """`paired` where both levels are there; of a sweep that has not finished, there may be none."""
-    if {plus, minus} <= set(table[contrast]):
-        return paired(table, value, contrast, plus, minus, by).dropna()
-    levels = [*by, "seed"]
-    return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[]] * len(levels), names=levels))
-
-
 def gain(epochs, by=(), batches=BALANCED, standard=POPULATION):
     """Test error by standard inference minus that in balanced batches by their own statistics."""
-    return difference(epochs[epochs.batches == batches], "error", "inference", standard, OWN, by)
+    return paired(epochs[epochs.batches == batches], "error", "inference", standard, OWN, by).dropna()
 
 
 def cost(epochs, by=(), way=POPULATION):
     """Test error by standard inference of networks trained on balanced minus on random batches."""
-    return difference(epochs[epochs.inference == way], "error", "batches", BALANCED, RANDOM, by)
+    return paired(epochs[epochs.inference == way], "error", "batches", BALANCED, RANDOM, by).dropna()
 
 
 def gain_along(epochs, standard=POPULATION):
@@ -110,7 +102,7 @@ def from_fewest_classes(tables):
 def shuffling(crops, by=()):
     """Error of balanced inference with crops in one batch minus in shuffled batches."""
     rows = crops[crops.batches == BALANCED]
-    return difference(rows, "error", "crops", "crops in one batch", "crops in shuffled batches", by)
+    return paired(rows, "error", "crops", "crops in one batch", "crops in shuffled batches", by).dropna()
 
 
 def _shuffling_by_classes(tables):
@@ -139,7 +131,7 @@ def _last_round(tables):
 def assigned(tables, batches=BALANCED):
     """Error by standard inference minus that of the best one-to-one assignment within balanced batches."""
     rows = on_cifar10(tables["composition"]).query("composition == 'balanced' and statistics == @POPULATION")
-    return difference(rows[rows.batches == batches], "error", "answer", "largest output", "best assignment")
+    return paired(rows[rows.batches == batches], "error", "answer", "largest output", "best assignment").dropna()
 
 
 def random_own(tables):
