@@ -21,8 +21,8 @@ from bnkeras.studies.balanced_batches.claims import (
 
 ERROR = "test error (%)"
 ARM = "training, inference"
-# Nichol et al., 2018, tables 1 and 2; github.com/floodsung/LearningToCompare_FSL/issues/48. Accuracy in %, each test image
-# normalized without the others, and with them.
+# Nichol et al., 2018, tables 1 and 2; github.com/floodsung/LearningToCompare_FSL/issues/48. Accuracy in %, each image
+# normalized without the others that are tested, and with them.
 _LEAKS = (
     ("Reptile", "Mini-ImageNet, 5 classes, 1 shot", 47.07, 49.97),
     ("Reptile", "Mini-ImageNet, 5 classes, 5 shots", 62.74, 65.99),
