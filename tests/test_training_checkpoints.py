@@ -1,6 +1,12 @@
 """Training with tests along the way, ways of inference, scores, and networks that runs share."""
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -204,6 +210,38 @@ def test_the_file_of_another_model(tmp_path):
         trained(fresh(), resume_from=tmp_path / "state.npz", callbacks=[Stops(1)])
     with pytest.raises(ValueError, match=r"state\.npz must be of this model"):
         trained(fresh(normalization="none"), resume_from=tmp_path / "state.npz")
+
+
+_TRAINED = """
+import json
+from bnkeras.studies import balanced_batches
+print(json.dumps(balanced_batches.runs("quick")[10].train()))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_in_another_process(tmp_path):
+    def started(**changes):
+        command, environment = [sys.executable, "-c", _TRAINED], os.environ | changes
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def tables(process):
+        found = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
+        for row in found["epochs"]:
+            row.pop("seconds")
+        return found
+
+    folder = tmp_path / "state"
+    killed = started(BNKERAS_CHECKPOINTS=str(folder))
+    while killed.poll() is None and not any(".part" not in path.name for path in folder.glob("*.npz")):
+        time.sleep(0.02)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    (path,) = [path for path in folder.glob("*.npz") if ".part" not in path.name]
+    with np.load(path) as kept:
+        assert 1 <= kept["epoch"] < balanced_batches.runs("quick")[10].epochs
+    assert tables(started(BNKERAS_CHECKPOINTS=str(folder))) == tables(started())
+    assert not path.exists()
 
 
 def test_a_file_for_each_run_where_a_folder_is_named(tmp_path, monkeypatch):
