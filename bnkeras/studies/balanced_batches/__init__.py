@@ -39,9 +39,9 @@ SCALES = {
         "subsets": {4: {"epochs": 12}, 10: {"epochs": 8}, 20: {"epochs": 6}},
         "explored": {},
     },
-    # Steps of 50 images or more, and about 2,000 of them, with each number of classes.
+    # Steps of 50 images or more, and about 2,000 of them in all, with each number of classes.
     "laptop": {
-        "cifar10": {"data": "cifar10", "classes": 10, "per_class": 1000, "test_per_class": 200, "epochs": 10, **_SMALL},
+        "cifar10": {"data": "cifar10", "classes": 10, "per_class": 1000, "test_per_class": 200, "epochs": 8, **_SMALL},
         "tiny": {"data": "tiny_imagenet_100", "width": 16, "learning_rate": 0.05, **_TINY},
         "subsets": {
             10: {"epochs": 40, "groups": 5},
