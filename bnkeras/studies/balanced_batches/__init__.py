@@ -172,25 +172,23 @@ class Run:
     def _measured(self, model, x_train, data):
         """Tables of the trained network, by the population's statistics or by those of each test batch.
 
-        `crops`; and with `detail` `composition`, `travel`, `rounds` and, trained on balanced batches, `layers` and for
-        the first seed `scenes`.
+        With `detail` `composition` and `travel`; trained on balanced batches `crops`, with both `rounds` and `layers`,
+        and for the first seed `scenes`.
         """
         from bnkeras import batches, estimate_population_statistics, training
 
         estimate_population_statistics(model, x_train, batch_size=min(AT_ONCE, len(x_train)), progress=False)
         crops, labels = list(training.ten_crops(data.x_test, self.pixels, self.padding)), data.y_test
-        tables = {"crops": batches.crop_errors(model, crops, labels)}
-        if not self.detail:
-            return tables
-        x = crops[0]
-        tables |= {
-            "composition": batches.composition_errors(model, x, labels),
-            "travel": batches.travel_shares(model, x, labels, seed=self.seed),
-            "rounds": batches.rebalancing(model, x, labels, ROUNDS, self.seed),
-        }
-        if self.batches == BALANCED:
+        x, balanced, tables = crops[0], self.batches == BALANCED, {}
+        if balanced:
+            tables["crops"] = batches.crop_errors(model, crops, labels)
+        if self.detail:
+            tables["composition"] = batches.composition_errors(model, x, labels)
+            tables["travel"] = batches.travel_shares(model, x, labels, seed=self.seed)
+        if self.detail and balanced:
             few = batches.balanced_batches(labels)[: LAYER_IMAGES // self.classes].ravel()
             tables["layers"] = batches.layer_errors(model, x[few], labels[few])
+            tables["rounds"] = batches.rebalancing(model, x, labels, ROUNDS, self.seed)
             if self.seed == FIRST:
                 tables["scenes"] = batches.travel_rows(model, x, labels, SCENES, self.seed)
         return tables
