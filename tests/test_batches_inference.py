@@ -15,6 +15,7 @@ from bnkeras.batches import (
     composition_errors,
     crop_errors,
     find_leaks,
+    inference,
     layer_errors,
     measuring,
     predict_batches,
@@ -79,6 +80,20 @@ def test_many_batches_at_once_are_as_one_by_one():
     batches = np.arange(700).reshape(70, 10)
     alone = np.concatenate([predict_batches(model, x, batch[None]) for batch in batches[::23]])
     np.testing.assert_allclose(predict_batches(model, x, batches)[::23], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("names", "group_size"), [(None, None), (None, 3), ((), None), (("bn_2",), None)])
+def test_many_parts_are_compiled_and_see_new_weights(monkeypatch, names, group_size):
+    model = network()
+    layers = None if names is None else [model.get_layer(name) for name in names]
+    monkeypatch.setattr(inference, "_AT_ONCE", 12)  # two batches, and one in the end
+    for factor in (1.0, 1.5):
+        model.set_weights([factor * weight for weight in model.get_weights()])
+        plain = predict_batches(model, X, BATCHES[:3], layers, group_size)
+        with monkeypatch.context() as compiling:
+            compiling.setattr(inference, "_MANY", 2)
+            compiled = predict_batches(model, X, BATCHES[:3], layers, group_size)
+        np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)
 
 
 def test_the_model_stays_as_it_was():

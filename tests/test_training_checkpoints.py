@@ -232,11 +232,11 @@ def test_a_run_that_was_killed_goes_on_in_another_process(tmp_path):
         return found
 
     folder = tmp_path / "state"
-    killed = started(BNKERAS_CHECKPOINTS=str(folder))
-    while killed.poll() is None and not any(".part" not in path.name for path in folder.glob("*.npz")):
-        time.sleep(0.02)
-    killed.kill()
-    assert killed.wait() == -signal.SIGKILL
+    with started(BNKERAS_CHECKPOINTS=str(folder)) as killed:
+        while killed.poll() is None and not any(".part" not in path.name for path in folder.glob("*.npz")):
+            time.sleep(0.02)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
     (path,) = [path for path in folder.glob("*.npz") if ".part" not in path.name]
     with np.load(path) as kept:
         assert 1 <= kept["epoch"] < balanced_batches.runs("quick")[10].epochs

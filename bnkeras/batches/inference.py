@@ -7,10 +7,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
-from bnkeras.forward import batch_norms, overridden
+from bnkeras.compiled import forward_of
+from bnkeras.forward import batch_norms, overridden, stateless
 from bnkeras.layers import BatchNormLayer
 
 _AT_ONCE = 500
+# Parts of so many batches from which compiling pays.
+_MANY = 4
 
 
 def predict_batches(model, x, batches, layers=None, group_size=None):
@@ -43,12 +46,24 @@ def predict_batches(model, x, batches, layers=None, group_size=None):
     if group_size < 1 or size % group_size:
         raise ValueError(f"`group_size` must divide the batches' {size} examples. Received: group_size={group_size}")
     at_once = max(_AT_ONCE // size, 1)
+    parts = np.split(batches, range(at_once, len(batches), at_once))
     with _own_statistics(model, layers, group_size):
-        parts = [
-            keras.ops.convert_to_numpy(model(x[batches[i : i + at_once].ravel()], training=False))
-            for i in range(0, len(batches), at_once)
-        ]
-    return np.concatenate(parts).astype("float64").reshape(*batches.shape, -1)
+        compiled = _compiled(model, layers, group_size, parts[0].size) if len(parts) >= _MANY else None
+        # Without compiling for the last part alone, where that is smaller.
+        calls = (compiled if compiled and len(part) == at_once else _infer(model) for part in parts)
+        outputs = [keras.ops.convert_to_numpy(call(x[part.ravel()])) for call, part in zip(calls, parts, strict=True)]
+    return np.concatenate(outputs).astype("float64").reshape(*batches.shape, -1)
+
+
+def _infer(model):
+    return lambda x: model(x, training=False)
+
+
+def _compiled(model, layers, group_size, examples):
+    """Inference as the layers are set up now, compiled once for each set-up and number of examples."""
+    own = None if layers is None else tuple(map(id, layers))
+    purpose = ("batches", own, group_size if own != () else None, examples)
+    return forward_of(model, purpose, lambda: stateless(model, _infer(model)))
 
 
 @contextlib.contextmanager
