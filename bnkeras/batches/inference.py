@@ -12,8 +12,6 @@ from bnkeras.forward import batch_norms, overridden, stateless
 from bnkeras.layers import BatchNormLayer
 
 _AT_ONCE = 500
-# Parts of so many batches from which compiling pays.
-_MANY = 4
 
 
 def predict_batches(model, x, batches, layers=None, group_size=None):
@@ -48,22 +46,25 @@ def predict_batches(model, x, batches, layers=None, group_size=None):
     at_once = max(_AT_ONCE // size, 1)
     parts = np.split(batches, range(at_once, len(batches), at_once))
     with _own_statistics(model, layers, group_size):
-        compiled = _compiled(model, layers, group_size, parts[0].size) if len(parts) >= _MANY else None
-        # Without compiling for the last part alone, where that is smaller.
-        calls = (compiled if compiled and len(part) == at_once else _infer(model) for part in parts)
-        outputs = [keras.ops.convert_to_numpy(call(x[part.ravel()])) for call, part in zip(calls, parts, strict=True)]
+        infer = _inference(model, layers, group_size, parts[0].size)
+        outputs = [keras.ops.convert_to_numpy(infer(x[part.ravel()])) for part in parts]
     return np.concatenate(outputs).astype("float64").reshape(*batches.shape, -1)
 
 
-def _infer(model):
-    return lambda x: model(x, training=False)
+def _inference(model, layers, group_size, examples):
+    """Inference as the layers are set up now, compiled once for all layers or none; for some of them that is too rare.
 
+    A last part of fewer examples is not compiled. Neither depends on what was called before, nor do the results.
+    """
 
-def _compiled(model, layers, group_size, examples):
-    """Inference as the layers are set up now, compiled once for each set-up and number of examples."""
-    own = None if layers is None else tuple(map(id, layers))
-    purpose = ("batches", own, group_size if own != () else None, examples)
-    return forward_of(model, purpose, lambda: stateless(model, _infer(model)))
+    def infer(x):
+        return model(x, training=False)
+
+    if layers:
+        return infer
+    purpose = ("batches", group_size if layers is None else None, examples)
+    compiled = forward_of(model, purpose, lambda: stateless(model, infer))
+    return lambda x: compiled(x) if len(x) == examples else infer(x)
 
 
 @contextlib.contextmanager

@@ -34,9 +34,9 @@ _DRAWN = {"pixels": 16, "reduced": 16, "depth": 8, "width": 8}
 _HALF = {"dtype": "mixed_bfloat16"}
 SCALES = {
     "quick": {
-        "cifar10": {"data": "cifar10_drawn", "classes": 10, "epochs": 8, **_DRAWN},
+        "cifar10": {"data": "cifar10_drawn", "classes": 10, "epochs": 6, **_DRAWN},
         "tiny": {"data": "tiny_imagenet_drawn", **_DRAWN},
-        "subsets": {4: {"epochs": 12}, 10: {"epochs": 8}, 20: {"epochs": 6}},
+        "subsets": {4: {"epochs": 9}, 10: {"epochs": 6}, 20: {"epochs": 5}},
         "explored": {},
     },
     # Steps of 50 images or more, and about 2,000 of them in all, with each number of classes.
