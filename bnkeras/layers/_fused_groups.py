@@ -24,7 +24,7 @@ def normalize(x, groups, gamma, beta, axis, epsilon):
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`; `None`
         where separate operations are at least as fast, or the kernel does not apply.
     """
-    if not _pays(groups) or not _fused._pays(x, axis, epsilon, training=True):
+    if not _fused._pays(x, axis, epsilon, training=True) or not _pays(groups):
         return None
     import tensorflow as tf
 
