@@ -90,6 +90,11 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
     bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
     grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
     grid.set(xlim=(-0.5, len(shared["order"]) - 0.5))
+    names = [
+        textwrap.fill(str(name), max(6, 48 // len(shared["order"])), break_long_words=False) for name in shared["order"]
+    ]
+    for axis in grid.axes.flat:
+        axis.set_xticks(range(len(names)), names, fontsize=7)
     grid.set_axis_labels(x, y)
     return _finish(grid, caption, title)
 
