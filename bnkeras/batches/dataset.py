@@ -32,24 +32,26 @@ class BalancedDataset(keras.utils.PyDataset):
         if set(lengths) != {len(self._y)}:
             raise ValueError(f"`x` and `y` must be of one length. Received: x of {lengths}, y of {len(self._y)}")
         self._options = {"per_class": per_class, "groups": groups, "seed": seed}
-        self._epoch, self._begun = 0, False
+        self._epoch, self._used = 0, False
         self._shuffle()
 
     def __len__(self):
         return len(self._batches)
 
     def __getitem__(self, index):
+        # With JAX, Keras begins an epoch for the first batch alone, to build the model.
+        self._used |= index == len(self) - 1
         batch = self._batches[index]
         return keras.tree.map_structure(lambda array: array[batch], self._x), self._y[batch]
 
     def on_epoch_begin(self):
-        """Note that the batches are in use; Keras calls this."""
-        self._begun = True
+        """Note that the batches are in use where other processes read them; Keras calls this."""
+        self._used = self.use_multiprocessing
 
     def on_epoch_end(self):
-        """Shuffle for the next epoch; Keras calls this, and once before the first epoch."""
-        self._epoch += self._begun
-        self._begun = False
+        """Shuffle for the next epoch; Keras calls this, and before the first epoch too."""
+        self._epoch += self._used
+        self._used = False
         self._shuffle()
 
     def _shuffle(self):
