@@ -90,6 +90,11 @@ def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **
     bars = {"hue_order": levels, "dodge": 0.8 * (1 - 1 / len(levels)) or False, "errorbar": None}
     grid.map_dataframe(sns.pointplot, **shared, **bars, linestyle="none", marker="_", markersize=16)
     grid.set(xlim=(-0.5, len(shared["order"]) - 0.5))
+    names = [
+        textwrap.fill(str(name), max(6, 48 // len(shared["order"])), break_long_words=False) for name in shared["order"]
+    ]
+    for axis in grid.axes.flat:
+        axis.set_xticks(range(len(names)), names, fontsize=7)
     grid.set_axis_labels(x, y)
     return _finish(grid, caption, title)
 
@@ -128,6 +133,37 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
     grid.map_dataframe(draw)
     grid.set_axis_labels(x, y)
     return _finish(grid, f"{value}; {caption}", title)
+
+
+@_themed
+def grids(table, x, y, value, *, right, marked, col, caption, title=""):
+    """The `value` at each `x` and `y` as text: a panel for each level of `col`, one row of the table a cell.
+
+    Args:
+        table: `DataFrame` with a row per cell.
+        x, y, value, col: Columns.
+        right: Column of what the value should be; cells where it differs are coloured.
+        marked: Column of booleans, whether to frame a cell.
+        caption, title: See `lines`.
+    """
+
+    def draw(data, color, **_):
+        wrong = (
+            (data[value] != data[right]).to_frame().assign(x=data[x], y=data[y]).pivot(index="y", columns="x", values=0)
+        )
+        words = data.pivot(index=y, columns=x, values=value)
+        axis = sns.heatmap(
+            wrong.astype(float), annot=words, fmt="", cmap=["#FFFFFF", "#F4C7A5"], vmin=0, vmax=1, cbar=False
+        )
+        for row in data[data[marked]].itertuples():
+            place = words.columns.get_loc(getattr(row, x)), words.index.get_loc(getattr(row, y))
+            axis.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1.5))
+
+    data = _named(table, None, {"col": col})["data"]
+    grid = sns.FacetGrid(data, col=col, height=max(HEIGHT, 0.25 * table[y].nunique()), aspect=1.2)
+    grid.map_dataframe(draw)
+    grid.set_axis_labels(x, y)
+    return _finish(grid, caption, title)
 
 
 @_themed

@@ -4,11 +4,15 @@ import http.server
 import os
 import threading
 
+import hypothesis
 import pytest
 
 from bnkeras.datasets import DataError, data_folder, loading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# How long an example takes says more about the machine.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items):

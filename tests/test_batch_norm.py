@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bnkeras.layers import BatchNormLayer, _fused
+from bnkeras.layers import BatchNormLayer, _fused, _fused_groups
 
 to_numpy = ops.convert_to_numpy
 COLUMN = np.array([[1.0], [3.0]], "float32")
@@ -155,7 +155,7 @@ def test_fused_kernel_where_it_pays_on_a_processor(monkeypatch):
     assert is_fused((64, 8, 8, 64), (None, None, None, 64))
     assert is_fused((64, 8, 8, 64), training=False)
     assert is_fused((64, 8, 8, 64), epsilon=0.0)
-    for kwargs in ({"axis": 1}, {"dtype": "float64"}, {"group_size": 8}, {"synchronized": True}):
+    for kwargs in ({"axis": 1}, {"dtype": "float64"}, {"group_size": 2}, {"synchronized": True}):
         assert not is_fused((64, 8, 8, 64), **kwargs)
     assert not is_fused((64, 8, 8, 63))
     assert not is_fused((64, 10))
@@ -164,6 +164,8 @@ def test_fused_kernel_where_it_pays_on_a_processor(monkeypatch):
     assert [is_fused((64, 8, 8, 40), training=training) for training in (True, False)] == [True, False]
     assert [is_fused((16, 8, 8, 64), dtype=dtype) for dtype in ("float32", "mixed_bfloat16")] == [False, True]
     assert not is_fused((64, 8, 8, 40), dtype="mixed_bfloat16")
+    for dtype in ("float32", "mixed_bfloat16"):
+        assert is_fused((64, 8, 8, 64), dtype=dtype, group_size=8)
 
 
 @pytest.mark.tensorflow
@@ -180,6 +182,61 @@ def test_fused_kernel_takes_half_precision_as_it_is(training):
     operations = graph_of((64, 8, 8, 64), training=training, dtype="mixed_bfloat16").get_operations()
     images = {t.dtype.name for operation in operations for t in operation.outputs if t.shape.rank == 4}
     assert images == {"bfloat16"}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("shape", [(12, 4, 4, 8), (12, 8, 8)])
+@pytest.mark.parametrize("known", [True, False])
+def test_fused_groups_are_separate_operations(monkeypatch, shape, known):
+    import tensorflow as tf
+
+    monkeypatch.setattr(_fused, "_pays_on_cpu", lambda *args: True)
+    x, weights = tf.constant(draw(*shape)), tf.constant(draw(*shape))
+    results = []
+    for least in (0, 10**9):
+        for name in ("MIN_GROUP_ELEMENTS", "MIN_LOOPED_ELEMENTS"):
+            monkeypatch.setattr(_fused_groups, name, least)
+        layer = BatchNormLayer(group_size=4, momentum=0.5)
+        layer.build(shape)
+        layer.gamma.assign(np.linspace(0.5, 2, 8))
+
+        @tf.function(input_signature=[tf.TensorSpec(shape if known else (None, *shape[1:]))], autograph=False)
+        def step(x, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+                loss = tf.reduce_sum(y * weights)
+            return y, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+
+        graph = step.get_concrete_function().graph
+        fused = [op for op in graph.as_graph_def().library.function if "fused" in op.signature.name.lower()]
+        kernels = [
+            op.type for op in graph.get_operations() if op.type in ("FusedBatchNormV3", "While", "StatelessWhile")
+        ]
+        assert bool(kernels or fused) == (least == 0)
+        results.append([*step(x), layer.moving_mean.value, layer.moving_variance.value])
+    for fast, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_fused_groups_have_second_derivatives(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(_fused_groups, "MIN_GROUP_ELEMENTS", 0)
+    monkeypatch.setattr(_fused, "_pays_on_cpu", lambda *args: True)
+    x, results = tf.constant(draw(8, 3, 3, 4)), []
+    for size in (8, None):
+        layer = BatchNormLayer(group_size=size)
+        layer.build(x.shape)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = tf.reduce_sum(layer(x, training=True) ** 3)
+            penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
+        results.append(outer.gradient(penalty, x))
+    np.testing.assert_allclose(*results, rtol=1e-3, atol=1e-4 * np.abs(results[1]).max())
 
 
 @pytest.mark.tensorflow

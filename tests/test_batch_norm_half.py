@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bnkeras.layers import BatchNormLayer
+from bnkeras.layers import BatchNormLayer, _fused_groups
 
 # Twice the largest relative error of one rounding.
 EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -115,3 +115,18 @@ def test_gradients(mode, dtype, mean, deviation, shape):
     sums = 10 * float32_error(mean, deviation)
     for ours, exact, tolerance in zip(found, expected, (EPSILON[dtype], sums, sums), strict=True):
         assert np.abs(wide(ours) - exact).max() <= tolerance * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("dtype", EPSILON)
+def test_groups(monkeypatch, dtype, fused):
+    monkeypatch.setattr(_fused_groups, "MIN_GROUP_ELEMENTS", 0 if fused else 10**9)
+    # Squares overflow in float16.
+    x, exact = rounded(np.random.default_rng(0).normal(1000, 2000, (8, 4, 4, 16)), dtype)
+    layer = BatchNormLayer(group_size=4, momentum=0.0, epsilon=1e-2, dtype=f"mixed_{dtype}")
+    y = layer(x, training=True)
+    groups = exact.reshape(2, -1, 16)
+    mean, variance = groups.mean(1, keepdims=True), groups.var(1, keepdims=True)
+    np.testing.assert_allclose(wide(layer.moving_mean), mean.mean((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(wide(layer.moving_variance), variance.mean((0, 1)), rtol=1e-5)
+    assert_one_rounding(y, ((groups - mean) / np.sqrt(variance + 1e-2)).reshape(x.shape), dtype, float32_error(1, 2))

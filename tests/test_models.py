@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bnkeras import models, training
+from bnkeras import BatchNormLayer, models, training
 from bnkeras.models.resnet import resnet
 
 to_numpy = ops.convert_to_numpy
@@ -347,3 +347,81 @@ def test_resnet_is_that_of_he_et_al():
 def test_resnet_of_no_whole_number_of_blocks(depth):
     with pytest.raises(ValueError, match=f"6n \\+ 2 for 3 stages. Received: depth={depth}"):
         resnet(depth)
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(20, 3), (44, 7)])
+def test_hajaj_gillies_is_table_1(depth, blocks):
+    model = models.hajaj_gillies(depth)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Conv2D") + kinds.count("Dense") == depth
+    assert kinds.count("BatchNormLayer") == depth - 1
+    assert kinds.count("MaxPooling2D") == 2
+    assert [layer.output.shape[1:] for layer in model.layers if type(layer).__name__ == "Add"] == [
+        *[(36, 36, 64)] * blocks,
+        *[(18, 18, 128)] * blocks,
+        *[(9, 9, 256)] * blocks,
+    ]
+    pairs = [3 * 64, 2 * blocks * 64**2, 64 * 128, (2 * blocks - 1) * 128**2, 128 * 256, (2 * blocks - 1) * 256**2]
+    channels = (2 * blocks + 1) * 64 + 2 * blocks * (128 + 256)
+    assert model.count_params() == 9 * sum(pairs) + 4 * channels + 256 * 10 + 10
+    assert model.output_shape == (None, 10)
+
+
+def test_hajaj_gillies_is_table_4():
+    model = models.hajaj_gillies(34, classes=50)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Conv2D") + kinds.count("Dense") == 34
+    first = model.get_layer("conv_1")
+    assert (first.kernel_size, first.strides, first.output.shape[1:]) == ((5, 5), (2, 2), (112, 112, 96))
+    sizes = [(56, 96), (28, 192), (14, 384), (7, 768)]
+    assert [layer.output.shape[1:] for layer in model.layers if type(layer).__name__ == "Add"] == [
+        (pixels, pixels, width)
+        for (pixels, width), count in zip(sizes, (3, 4, 6, 3), strict=True)
+        for _ in range(count)
+    ]
+    assert model.output_shape == (None, 50)
+
+
+def test_an_epoch_of_hajaj_gillies_takes_244_tflop():
+    convolutions = [layer for layer in models.hajaj_gillies().layers if type(layer).__name__ == "Conv2D"]
+    products = sum(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape) for layer in convolutions)
+    # Two operations a product, forwards and twice backwards, 50,000 images.
+    assert 2 * 3 * 50_000 * products == pytest.approx(244e12, rel=0.005)
+
+
+def test_hajaj_gillies_in_small():
+    with training.precision("mixed_bfloat16"):
+        model, again = (
+            models.hajaj_gillies(8, 4, (12, 12, 3), 5, group_size=5, weight_decay=0.1, seed=0) for _ in range(2)
+        )
+    norms = [layer for layer in model.layers if isinstance(layer, BatchNormLayer)]
+    assert [norm.name for norm in norms] == [f"bn_{number}" for number in range(1, 8)]
+    assert {norm.group_size for norm in norms} == {5}
+    assert model.get_layer("conv_3").compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+    kernels = [w for w in model.trainable_variables if w.path.endswith("kernel")]
+    # Half the decay times the square has the decay times the weight for its gradient.
+    penalty = sum(0.05 * float(np.sum(np.square(kernel))) for kernel in kernels)
+    assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-2)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not any(layer.use_bias for layer in model.layers if type(layer).__name__ == "Conv2D")
+
+
+def test_hajaj_gillies_takes_bytes():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), "uint8")
+    plain, scaled = (models.hajaj_gillies(8, 4, (12, 12, 3), rescaling=factor, seed=0) for factor in (None, 1 / 255))
+    np.testing.assert_allclose(scaled(pixels), plain(pixels.astype("float32") / 255), rtol=1e-5, atol=1e-6)
+
+
+def test_hajaj_gillies_starts_as_he_et_al_draw():
+    model = models.hajaj_gillies(8, 32, (12, 12, 3), seed=0)
+    kernel = np.asarray(model.get_layer("conv_3").kernel)
+    assert kernel.std() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("options", [{"depth": 2}, {"depth": 21}, {"depth": 34.5}, {"normalization": "batch"}])
+def test_hajaj_gillies_that_there_is_not(options):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f"Received: {name}={value!r}"):
+        models.hajaj_gillies(**options)

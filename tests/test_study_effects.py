@@ -9,7 +9,7 @@ import pytest
 
 from bnkeras.evidence.claims import explore, judge
 from bnkeras.evidence.results import Results
-from bnkeras.studies import batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
+from bnkeras.studies import balanced_batches, batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
 from bnkeras.studies.bn_effects import effects as schilling
 from bnkeras.studies.bn_effects.figures import beside_table_of_times, from_which, scoreboard
 from bnkeras.studies.placement import claims as placed
@@ -273,6 +273,77 @@ def test_blocks():
     assert placement.blocks("none", 1) == ()
     assert placement.blocks("all", 1) == (1, 2, 3, 4, 5, 6)
     assert placement.blocks("block 3", 2) == (3,)
+
+
+def balanced_batches_tables():
+    """Errors in % by training and inference, with the same gain of 5 points on CIFAR-10 and less on more classes."""
+    standard = {"cifar10": {10: 20.0}, "tiny_imagenet_100": {10: 40.0, 20: 45.0, 50: 50.0, 100: 60.0}}
+    gains = {"cifar10": {10: 5.0}, "tiny_imagenet_100": {10: 8.0, 20: 7.0, 50: 5.0, 100: 3.0}}
+    tables = {name: [] for name in ("epochs", "crops", "travel", "rounds", "composition")}
+    for data, kind, seed in itertools.product(standard, ("balanced", "random"), SEEDS):
+        for classes, error in standard[data].items():
+            setting = {"data": data, "classes": classes, "batches": kind, "seed": seed, "depth": 20, "epochs": 4}
+            setting["dtype"] = "float32"
+            level, shift = error - 0.5 * (kind == "random"), 0.01 * (seed - 100)
+            gain = gains[data][classes] if kind == "balanced" else 1.0
+            for epoch, late in ((1, 30.0), (3, 2.0), (4, 0.0)):
+                least = 1.0 * (epoch == 3)
+                for way, found in (
+                    ("moving averages", level + 3),
+                    ("population", level),
+                    ("batch's own", level - gain + least),
+                ):
+                    row = {**setting, "epoch": epoch, "inference": way}
+                    tables["epochs"].append({**row, "test_accuracy": 1 - (found + late + shift) / 100})
+            for crops, found in (("crops in one batch", 10.0), ("crops in shuffled batches", 9.0 - 0.01 * classes)):
+                tables["crops"].append({**setting, "crops": crops, "error": found})
+            for name, shares in (
+                ("weak", (80.0, 70.0, None)),
+                ("confident", (10.0, 5.0, None)),
+                ("two weak", (90.0, None, 60.0)),
+            ):
+                shares = dict(zip(("replaced", "converted", "shared"), shares, strict=True))
+                tables["travel"].append({**setting, "kind": name, "kept": 95.0, **shares})
+            for number in range(3):
+                tables["rounds"].append({**setting, "round": number, "accuracy": 80.0 - number})
+            options = {**setting, "statistics": "population", "group_size": classes}
+            for answer, found in (("largest output", 20.0), ("best assignment", 12.0)):
+                tables["composition"].append({**options, "composition": "balanced", "answer": answer, "error": found})
+            own = {**options, "statistics": "batch's own", "composition": "random", "answer": "largest output"}
+            tables["composition"].append({**own, "error": 23.0})
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
+def test_balanced_batches():
+    tables = balanced_batches_tables()
+    found = effects(balanced_batches, tables)
+    shrinkage = 100 * (8 / 40 - 3 / 60)
+    expected = {"H1": 5, "H2": 0.5, "H3": 4, "H4": 3, "H5": shrinkage, "H6": 1 + 1.6 / 3, "H7": 30, "H8": -2}
+    # Relative gains are of errors that differ a little from seed to seed.
+    assert found.to_dict() == pytest.approx(expected, rel=1e-2)
+    half = tables["epochs"].assign(dtype="mixed_bfloat16", test_accuracy=0.0)
+    both = tables | {"epochs": pd.concat([half, tables["epochs"]])}
+    pd.testing.assert_series_equal(effects(balanced_batches, both), found)
+
+
+def test_balanced_batches_explored():
+    rows = explore(balanced_batches.CLAIMS, balanced_batches_tables())
+    found = {(row.claim.id, row.measure.words, *row.condition.values()): row.effect for row in rows.itertuples()}
+    by_words = {
+        (id_, *rest): value for (id_, words, *rest), value in found.items() if "by classes" in words and id_ != "H5"
+    }
+    assert by_words["H6", 20] == pytest.approx(1.2)
+    gain = "test error, standard minus balanced inference"
+    assert found["H4", f"{gain}, by classes", 20] == pytest.approx(7)
+    assert found["H1", f"{gain}, network trained on random batches"] == pytest.approx(1)
+    assert found["H1", "test error, standard inference minus its best one-to-one assignment"] == pytest.approx(8)
+    assert found["H1", "test error, standard inference minus random batches with own statistics"] == pytest.approx(-3)
+    assert found["H3", f"{gain}, by epoch", 1] == pytest.approx(5)
+    assert found["H5", "relative gain, with the fewest minus with other numbers of classes", 50] == pytest.approx(
+        10, rel=1e-2
+    )
+    assert found["H7", "share of confident images that keep their class, above one half"] == pytest.approx(45)
+    assert found["H8", "accuracy after each round minus before the first", 1] == pytest.approx(-1)
 
 
 def bn_effects_tables():

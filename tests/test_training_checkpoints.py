@@ -1,6 +1,12 @@
 """Training with tests along the way, ways of inference, scores, and networks that runs share."""
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -10,7 +16,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from bnkeras import BatchNormLayer, batch_statistics, estimate_population_statistics, models, training
 from bnkeras.models.renewed import _compiled
+from bnkeras.studies import balanced_batches
 from bnkeras.training import evaluation
+from bnkeras.training.progress import file_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 6)).astype("float32")
@@ -145,3 +153,110 @@ def test_a_networks_weights_hang_on_its_seed_alone():
     kernels = {build(kind, seed=3).layers[1].kernel.numpy().tobytes() for kind in ("none", "ln", "ws")}
     assert len(kernels) == 1
     assert len({kernel.tobytes() for kernel in first if kernel.shape == (8, 8)}) == 1
+
+
+def test_statistics_over_other_examples_than_those_trained_on():
+    shifted = DATA[0] + np.float32(0.5)
+    found = [row for row in trained(fresh(), statistics_over=shifted) if row["inference"] == "population"]
+    model = fresh()
+    plain = [row for row in trained(model) if row["inference"] == "population"]
+    assert found[-1]["train_loss"] == plain[-1]["train_loss"]
+    estimate_population_statistics(model, shifted, batch_size=64, progress=False)
+    loss = evaluation.score(evaluation.logits(model, DATA[2]), DATA[3])["loss"]
+    assert found[-1]["test_loss"] == pytest.approx(loss)
+    assert found[-1]["test_loss"] != plain[-1]["test_loss"]
+
+
+class Stops(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stopped", [[0], [1], [2], [1, 2]])
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, stopped):
+    path = tmp_path / "new" / "state.npz"
+
+    def model():
+        built = build("bn", seed=4)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        built.compile(keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), loss, metrics=["accuracy"])
+        return built
+
+    expected, whole = trained(model()), model()
+    trained(whole)
+    for epoch in stopped:
+        with pytest.raises(KeyboardInterrupt):
+            trained(model(), resume_from=path, callbacks=[Stops(epoch)])
+        assert path.exists() == (epoch > 0)
+    last = model()
+    rows = trained(last, resume_from=path)
+    assert rows == expected
+    for one, other in zip(last.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again = model()
+    assert trained(again, resume_from=path) == expected
+    for one, other in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_of_another_model(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trained(fresh(), resume_from=tmp_path / "state.npz", callbacks=[Stops(1)])
+    with pytest.raises(ValueError, match=r"state\.npz must be of this model"):
+        trained(fresh(normalization="none"), resume_from=tmp_path / "state.npz")
+
+
+_TRAINED = """
+import json
+from bnkeras.studies import balanced_batches
+print(json.dumps(balanced_batches.runs("quick")[10].train()))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_in_another_process(tmp_path):
+    def started(**changes):
+        command, environment = [sys.executable, "-c", _TRAINED], os.environ | changes
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def tables(process):
+        found = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
+        for row in found["epochs"]:
+            row.pop("seconds")
+        return found
+
+    folder = tmp_path / "state"
+    with started(BNKERAS_CHECKPOINTS=str(folder)) as killed:
+        while killed.poll() is None and not any(".part" not in path.name for path in folder.glob("*.npz")):
+            time.sleep(0.02)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    (path,) = [path for path in folder.glob("*.npz") if ".part" not in path.name]
+    with np.load(path) as kept:
+        assert 1 <= kept["epoch"] < balanced_batches.runs("quick")[10].epochs
+    assert tables(started(BNKERAS_CHECKPOINTS=str(folder))) == tables(started())
+    assert not path.exists()
+
+
+def test_a_file_for_each_run_where_a_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("BNKERAS_CHECKPOINTS", raising=False)
+    first, other = balanced_batches.runs("quick")[:2]
+    assert file_of(first) is None
+    monkeypatch.setenv("BNKERAS_CHECKPOINTS", str(tmp_path))
+    assert file_of(first).parent == tmp_path
+    assert file_of(first) != file_of(other)
+    assert file_of(first) == file_of(balanced_batches.runs("quick")[0])
+
+
+def test_a_renewed_network_with_rmsprop():
+    model = models.renewed(build, ("bn",), seed=3, learning_rate=0.01, rho=0.95)
+    assert isinstance(model.optimizer, keras.optimizers.RMSprop)
+    first = trained(model)
+    assert trained(models.renewed(build, ("bn",), seed=3, learning_rate=0.01, rho=0.95)) == first
+    assert model.optimizer.rho == 0.95

@@ -22,9 +22,10 @@ def paired(table, value, contrast, plus, minus, by=()):
         by: Columns whose values make the condition.
 
     Returns:
-        A Series of effects indexed by `by` and `seed`.
+        A Series of effects indexed by `by` and `seed`, missing where one of the levels is.
     """
     wide = table.pivot_table(index=[*by, "seed"], columns=contrast, values=value, dropna=False, observed=True)
+    wide = wide.reindex(columns=[plus, minus])
     return wide[plus] - wide[minus]
 
 

@@ -2,11 +2,12 @@
 
 from keras import ops
 
-from bnkeras.layers.moments import moments, without
+from bnkeras.layers import _fused_groups
+from bnkeras.layers.moments import moments, widened, without
 
 
 def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
-    """Normalize each `size` consecutive examples along axis 0 by their own statistics.
+    """Normalize each `size` consecutive examples along axis 0 by their own statistics, in float32 at least.
 
     Returns:
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`.
@@ -16,6 +17,10 @@ def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
             not known before the step runs).
     """
     groups = _split(x, size)
+    fused = None if mask is not None else _fused_groups.normalize(x, groups, gamma, beta, axis, epsilon)
+    if fused is not None:
+        return fused
+    x, groups = widened(x), widened(groups)
     if mask is not None:
         mask = _split(ops.broadcast_to(mask, ops.shape(x)), size)
     axes = tuple(i for i in range(1, len(groups.shape)) if i != axis % len(x.shape) + 1)

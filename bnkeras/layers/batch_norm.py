@@ -6,7 +6,7 @@ from keras import constraints, initializers, ops, regularizers
 from bnkeras.layers import _checks, _fused, _renorm, accumulation
 from bnkeras.layers._groups import normalize_groups
 from bnkeras.layers._names import NamedInFiles
-from bnkeras.layers.moments import moments
+from bnkeras.layers.moments import moments, widened
 
 _PLAIN_ARGUMENTS = (
     *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
@@ -212,7 +212,7 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         """Normalize `inputs`; in training, update the moving statistics as well."""
         if mask is not None:
             _checks.check_mask(tuple(mask.shape), tuple(inputs.shape))
-        x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
+        x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else widened(inputs)
         if training and self.trainable:
             normalize = self._renormalize if self.renorm else self._normalize_by_batch
             y, mean, variance = normalize(x, mask)
@@ -233,7 +233,7 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
     def _normalize_by_population(self, x, training):
         weights = self.gamma, self.beta, self.moving_mean, self.moving_variance
         fused = None if training else _fused.normalize_by_population(x, *weights, self.axis, self.epsilon)
-        return self._normalize(_widened(x), self.moving_mean, self.moving_variance) if fused is None else fused
+        return self._normalize(widened(x), self.moving_mean, self.moving_variance) if fused is None else fused
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
@@ -242,9 +242,10 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
             fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
             if fused is not None:
                 return fused
-        x, mask = _widened(x), None if mask is None else ops.expand_dims(mask, -1)
+        mask = None if mask is None else ops.expand_dims(mask, -1)
         if self.group_size is not None:
             return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
+        x = widened(x)
         mean, variance = self._moments(x, mask)
         return self._normalize(x, mean, variance), mean, variance
 
@@ -254,7 +255,7 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
 
     def _renormalize(self, x, mask):
         """Return `x` normalized as batch renormalization does, and its own mean and variance per channel."""
-        x = _widened(x)
+        x = widened(x)
         mean, variance = self._moments(x, None if mask is None else ops.expand_dims(mask, -1))
         gamma, beta = _renorm.transformed(self, mean, variance)
         y = ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
@@ -282,8 +283,3 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         for module, names in _SERIALIZED_ARGUMENTS.items():
             config |= {name: module.serialize(getattr(self, name)) for name in names}
         return super().get_config() | config
-
-
-def _widened(x):
-    """`x` in float32 at least: sums over a batch overflow in float16."""
-    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))

@@ -4,6 +4,11 @@ import keras
 from keras import ops
 
 
+def widened(x):
+    """`x` in float32 at least: sums over a batch overflow in float16."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
 def moments(x, axes, mask=None, keepdims=False, synchronized=False):
     """Return mean and biased variance of `x` over `axes`.
 

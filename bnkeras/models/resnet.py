@@ -1,5 +1,7 @@
 """The residual networks that He et al. train on CIFAR-10."""
 
+import functools
+
 import keras
 from keras import layers
 
@@ -35,23 +37,32 @@ def resnet(depth=20, filters=(16, 32, 64), input_shape=(32, 32, 3), classes=10, 
     blocks, rest = divmod(depth - 2, 2 * len(filters))
     if rest or blocks < 1:
         raise ValueError(f"`depth` must be {2 * len(filters)}n + 2 for {len(filters)} stages. Received: depth={depth}")
+    convolution = functools.partial(_convolution, normalization=normalization)
     inputs = keras.Input(input_shape)
-    x = layers.ReLU()(_convolution(inputs, filters[0], 1, normalization))
+    x = layers.ReLU()(convolution(inputs, filters[0]))
     for stage, channels in enumerate(filters):
         for block in range(blocks):
-            x = _block(x, channels, 2 if stage and not block else 1, normalization)
+            x = residual_block(x, channels, 2 if stage and not block else 1, convolution)
     x = layers.GlobalAveragePooling2D()(x)
     outputs = layers.Dense(classes, activation="softmax", kernel_initializer="he_normal")(x)
     return keras.Model(inputs, outputs, name=f"resnet{depth}")
 
 
-def _block(x, filters, strides, normalization):
-    y = layers.ReLU()(_convolution(x, filters, strides, normalization))
-    y = _convolution(y, filters, 1, normalization)
-    return layers.ReLU()(layers.add([y, _shortcut(x, filters, strides)]))
+def residual_block(x, filters, strides, convolution):
+    """Two convolutions around which their input goes, halved and with channels of zeros where that is needed.
+
+    Args:
+        x: Tensor of shape `[n, height, width, channels]`.
+        filters: Integer, channels of the result.
+        strides: Integer, of the first convolution.
+        convolution: Function `(x, filters, strides)` of a convolution with its normalization.
+    """
+    y = layers.ReLU()(convolution(x, filters, strides))
+    y = convolution(y, filters, 1)
+    return layers.ReLU()(layers.Add()([y, _shortcut(x, filters, strides)]))
 
 
-def _convolution(x, filters, strides, normalization):
+def _convolution(x, filters, strides=1, *, normalization):
     convolution = layers.Conv2D(
         filters, 3, strides, padding="same", use_bias=normalization is None, kernel_initializer="he_normal"
     )

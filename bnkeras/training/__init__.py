@@ -2,6 +2,7 @@
 
 from bnkeras.training.augmentation import random_affine
 from bnkeras.training.checkpoints import train_and_test
+from bnkeras.training.crops import centre_crop, colour_components, random_crops, ten_crops
 from bnkeras.training.dtypes import policy_for, precision
 from bnkeras.training.evaluation import label_entropy, roc_tables
 from bnkeras.training.inference import ways_of_inference
@@ -12,6 +13,8 @@ from bnkeras.training.validation import plateau_callbacks, train_and_validate
 
 __all__ = [
     "batch_order",
+    "centre_crop",
+    "colour_components",
     "epochs_in_turn",
     "fit",
     "label_entropy",
@@ -19,8 +22,10 @@ __all__ = [
     "policy_for",
     "precision",
     "random_affine",
+    "random_crops",
     "roc_tables",
     "seconds_in_turn",
+    "ten_crops",
     "train_and_test",
     "train_and_validate",
     "ways_of_inference",

@@ -9,6 +9,7 @@ import keras
 from bnkeras.training.evaluation import score
 from bnkeras.training.inference import ways_of_inference
 from bnkeras.training.loop import fit
+from bnkeras.training.progress import Progress
 
 
 def train_and_test(
@@ -22,6 +23,8 @@ def train_and_test(
     all_ways_at=None,
     validation=None,
     own_batch_size=None,
+    statistics_over=None,
+    resume_from=None,
     callbacks=(),
     **options,
 ):
@@ -39,6 +42,11 @@ def train_and_test(
             to `None`, all.
         validation: Arrays `(x, y)` of further examples to test on. Defaults to `None`.
         own_batch_size: See `ways_of_inference`. Defaults to `None`.
+        statistics_over: Array to estimate the population's statistics over, where training examples are cropped or
+            otherwise changed on the way into the model. Defaults to `None`, the training examples.
+        resume_from: Path of a file that keeps model, optimizer and rows after each epoch, so that the same call goes on
+            where it was stopped, or returns at once where all is done; the caller removes it. Defaults to `None`, no
+            such file.
         callbacks: Further Keras callbacks.
         **options: Passed on to `fit`.
 
@@ -54,10 +62,11 @@ def train_and_test(
     all_ways_at = set(at if all_ways_at is None else all_ways_at)
 
     def tested(model, step):
-        ways = ways_of_inference(model, x_train, own_batch_size)
+        ways = ways_of_inference(model, x_train if statistics_over is None else statistics_over, own_batch_size)
         return list(_tested(ways if step in all_ways_at else itertools.islice(ways, 1), tests))
 
     checkpoints = _Checkpoints(per_epoch, at, tested)
+    progress = None if resume_from is None else Progress(resume_from, model, checkpoints.rows)
     fit(
         model,
         x_train,
@@ -66,7 +75,8 @@ def train_and_test(
         epochs=-(-max(at) // per_epoch),
         seed=seed,
         drop_remainder=True,
-        callbacks=[checkpoints, *callbacks],
+        callbacks=[checkpoints, *callbacks, *([progress] if progress else [])],
+        initial_epoch=progress.epoch if progress else 0,
         **options,
     )
     return checkpoints.rows
