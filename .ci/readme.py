@@ -40,7 +40,8 @@ def studies_table():
     """A row per notebook: badge, title, and of a study the data and time of what is published."""
     lines = ["| notebook | | published |", "| --- | --- | --- |"]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        title = json.loads(path.read_text())["cells"][0]["source"][0].strip().removeprefix("# ")
+        opening = json.loads(path.read_text())["cells"][0]["source"][0].strip()
+        title = re.sub(r"^# (\d+ · )?", "", opening)
         known = "<br>".join(published(path.stem[3:])) or "not yet" if path.stem[3:] in studies.names() else ""
         badge = f"[![Colab]({BADGE})]({COLAB}/{path.name})"
         lines.append(f"| [{path.stem}](notebooks/{path.name})<br>{badge} | {title} | {known} |")

@@ -3,14 +3,16 @@
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from bnkeras import site, studies
+from bnkeras import places, site, studies
 from bnkeras.__main__ import main
-from bnkeras.evidence import claims
+from bnkeras.evidence import claims, results
 from bnkeras.site.markdown import renderer
 
+ROOT = Path(__file__).resolve().parents[1]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PAGES = {"notebooks/03_batch_size.ipynb": "03_batch_size.html", "protocol.md": "protocol.html"}
 
@@ -115,11 +117,17 @@ def test_the_evidence_page_has_a_row_for_each_claim_with_its_verdict(built):
             assert "SHA-256" in part
 
 
-@pytest.mark.slow
-def test_it_is_built_anew_over_itself(built):
-    before = (built / "evidence.html").read_text()
-    assert main(["site", str(built)]) == 0
-    assert (built / "evidence.html").read_text() == before
+def test_a_site_without_results_says_what_each_claim_needs_and_is_built_anew_over_itself(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(results, "scales", lambda study, source=None: [])
+    monkeypatch.setattr(places, "shipped", lambda name: tmp_path / "nothing" if name == "notebooks" else ROOT / name)
+    into = tmp_path / "site"
+    assert main(["site", str(into)]) == 0
+    assert capsys.readouterr().out == f"site: {into / 'index.html'}\n"
+    html = (into / "evidence.html").read_text()
+    for name in studies.names():
+        assert f"python -m bnkeras run {name} --scale" in html
+    assert main(["site", str(into)]) == 0
+    assert (into / "evidence.html").read_text() == html
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,8 @@ def text(table):
 def markdown(table):
     """A table of strings as a Markdown table."""
     rows = [tuple(table.columns), ("---",) * len(table.columns), *table.itertuples(index=False, name=None)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    escaped = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
 def heading(found):

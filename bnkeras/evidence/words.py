@@ -2,7 +2,7 @@
 
 _VALUES = {
     "paper": {
-        "mnist-report": "the course report on MNIST",
+        "mnist-report": "Course report",
         "tang-fong": "Tang & Fong",
         "hajaj-gillies": "Hajaj & Gillies",
         "schilling": "Schilling",

@@ -1,5 +1,6 @@
 """Notebooks with their stored outputs as HTML, by nbconvert."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -26,8 +27,8 @@ def read(path):
 
 
 def title(notebook):
-    """The heading that a notebook opens with."""
-    return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+    """The heading that a notebook opens with, without a number of its own."""
+    return re.sub(r"^# (\d+ · )?", "", notebook.cells[0].source.splitlines()[0])
 
 
 def body(notebook, pages):
