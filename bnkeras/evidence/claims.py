@@ -176,7 +176,8 @@ def _headline(claim, tables):
 def not_run(claim):
     """The row of a claim of which nothing was run, as in `judge`; an identity holds all the same."""
     word = NOT_RUN if claim.headline else HOLDS_EXACTLY
-    return {"claim": claim, "measure": claim.headline, "outcome": word, "verdict": word, "seeds": 0}
+    numbers = dict.fromkeys(("effect", "low", "high", "p", "half_width"), math.nan)
+    return {"claim": claim, "measure": claim.headline, "outcome": word, "verdict": word, "seeds": 0, **numbers}
 
 
 def _row(claim, measure, effects):

@@ -97,13 +97,16 @@ class _Site:
 
 
 def _write_overview(site, rows, verdicts):
-    caption = f"{verdicts.low.notna().sum()} of {len(verdicts)} claims" if "low" in verdicts else ""
-    forest = plots.forest(verdicts, caption=caption, title="Every headline with its 95 % interval") if caption else None
+    run, forest = int(verdicts.low.notna().sum()), None
+    if run:
+        caption, title = f"{run} of {len(verdicts)} claims", "Every headline with its 95 % interval"
+        drawn = plots.forest(verdicts, caption=caption, title=title)
+        forest = figures.save(drawn, site.into, "figures/forest.png")
     counts, papers = Counter(row["outcome"] for row in rows), {}
     for row in rows:
         papers.setdefault(row["paper"], []).append(row)
     content = {
         "counts": {word: counts[word] for word in claims.OUTCOMES if counts[word]},
-        "forest": forest and figures.save(forest, site.into, "figures/forest.png"),
+        "forest": forest,
     }
     site.write(_INDEX, "overview.html", "Overview", papers=papers, count=len(rows), **content)
