@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bnkeras import plots, studies
 
-_CLAIM = re.compile(r"\b([A-Z]\d+), ")
+_CLAIM = re.compile(r"\b([A-Z]\d+),\s")
 
 
 @dataclass(frozen=True)
