@@ -13,11 +13,11 @@ README, VERDICTS, FOREST = ROOT / "README.md", ROOT / "data/results/VERDICTS.md"
 COLAB = "https://colab.research.google.com/github/bnkeras/bnkeras/blob/main/notebooks"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 SHOWN = (
-    "BN alone",
-    "ResNet-20, training step: what BatchNormLayer adds",
+    "BN alone on",
+    "resnet20, width 64, training step in float32: what BatchNormLayer adds",
+    "resnet20, width 64, training step in mixed_bfloat16: what BatchNormLayer adds",
     "ten runs of the MLP",
-    "MLP with BN, batch 60",
-    "CNN with BN, batch 64",
+    "MLP with BN, batch 60: training.fit over model.fit",
 )
 
 
@@ -58,15 +58,15 @@ def published(name):
 
 
 def speed(shown=SHOWN):
-    """The figures of the benchmarks as they were last measured: those whose words begin as one of `shown`."""
-    lines = ["| measured | value | aimed at |", "| --- | --- | --- |"]
-    for path in sorted((results.folder() / "benchmarks").glob("*.json")):
-        lines += [
-            f"| {row['what']} | {row['value']:.3g} {row['unit']} | {row['target']} |"
-            for row in json.loads(path.read_text())["figures"]
-            if row["what"].startswith(shown)
-        ]
-    return "\n".join(lines)
+    """The figures of the benchmarks as they were last measured: one whose words begin as each of `shown`, or all."""
+    files = sorted((results.folder() / "benchmarks").glob("*.json"))
+    rows = [row for path in files for row in json.loads(path.read_text())["figures"]]
+    if shown:
+        rows = [row for row in rows if row["what"].startswith(shown)]
+        if len(rows) != len(shown):
+            raise SystemExit(f"one figure is needed for each of {shown}, found: {[row['what'] for row in rows]}")
+    lines = [f"| {row['what']} | {row['value']:.3g} {row['unit']} | {row['target']} |" for row in rows]
+    return "\n".join(["| measured | value | aimed at |", "| --- | --- | --- |", *lines])
 
 
 def missing(verdicts):
@@ -87,7 +87,7 @@ def verdicts():
     parts += ["## How many claims came out how", "", report.markdown(report.tally(every)), ""]
     parts += [report.markdown(report.tally(run, "scale")), ""]
     parts += ["## Headlines", "", report.markdown(report.headline_table(every)), ""]
-    parts += ["## Not settled", "", missing(every), "", "## Speed", "", speed(shown=""), ""]
+    parts += ["## Not settled", "", missing(every), "", "## Speed", "", speed(shown=()), ""]
     for found in studies.published():
         explored = report.explored_table(claims.explore(studies.get(found.study).CLAIMS, found.tables))
         parts += [f"## Explored: {report.heading(found)}", "", report.markdown(explored), ""]

@@ -18,6 +18,7 @@ _EXPORTS = {
     "WSDense": "layers",
     "batch_statistics": "statistics",
     "estimate_population_statistics": "statistics",
+    "swap": "layers",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -1,6 +1,7 @@
 """Arguments that several tools take: integers, arrays of examples, floats in Keras's own width."""
 
 import numbers
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -18,6 +19,11 @@ def check_integers(least, optional=False, **arguments):
         if not fits and not (optional and value is None):
             expected = f"an integer of at least {least}" + (" or `None`" if optional else "")
             raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+
+
+def in_batches(x):
+    """Return whether `x` comes in batches: an iterator, a `keras.utils.PyDataset` or a `tf.data.Dataset`."""
+    return isinstance(x, (Iterator, keras.utils.PyDataset)) or hasattr(x, "element_spec")
 
 
 def count_examples(data, what):

@@ -14,11 +14,16 @@ _FUNCTIONS = ("train_function", "test_function", "predict_function")
 
 @dataclasses.dataclass
 class Programs:
-    """Compiled programs by their purpose, the random generator that they share, and the state of the model then."""
+    """Compiled programs by their purpose, the random generator that they share, and the state of the model then.
+
+    Attributes:
+        graphs_alone: Boolean, whether XLA has turned out not to compile the model.
+    """
 
     compiled_with: tuple
     flags: list
     trainable: set
+    graphs_alone: bool = False
     compiled: dict = dataclasses.field(default_factory=dict)
     generator: keras.random.SeedGenerator = dataclasses.field(default_factory=lambda: keras.random.SeedGenerator(0))
 
@@ -63,8 +68,8 @@ def forward_of(model, purpose, make):
 
 
 def _compiled_with(model):
-    """What `compile` was given, and the metric of the loss, which it creates."""
-    return (model.optimizer, model.loss, *model.metrics[:1]) if model.compiled else None
+    """What `compile` was given, and the metric of the loss, which it creates and a model's own `metrics` may hide."""
+    return (model.optimizer, model.loss, *keras.Model.metrics.fget(model)[:1]) if model.compiled else None
 
 
 @contextlib.contextmanager
@@ -85,3 +90,16 @@ def recompiled(models):
         for model, compiled_with in zip(models, before, strict=True):
             if _compiled_with(model) != compiled_with:
                 vars(model).update(dict.fromkeys(_FUNCTIONS))
+
+
+def forget(models):
+    """Have Keras and `bnkeras.training` compile some models anew when they are next used."""
+    for model in models:
+        vars(model).update(dict.fromkeys(_FUNCTIONS))
+        for name in (_PROGRAMS, _FORWARD):
+            vars(model).pop(name, None)
+    if models and keras.config.backend() == "jax":
+        import jax
+
+        # JAX finds what it has compiled by the function, which is still the same.
+        jax.clear_caches()

@@ -1,11 +1,17 @@
 """Forward passes that read the current weights of a model and change none, with some of its layers overridden."""
 
 import contextlib
+import threading
 
 import keras
 
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers import BatchNormLayer
+
+_LOCK = threading.RLock()
+_ABSENT = object()
+# For each attribute that is overridden, by the contexts open at the time, in order, what it was before each.
+_BEFORE = {}
 
 
 def layer_names(model):
@@ -34,7 +40,9 @@ def batch_norms(model, required=False):
 
 @contextlib.contextmanager
 def overridden(objects, **replacements):
-    """A context in which attributes of some layers or models have other values. Contexts nest.
+    """A context in which attributes of some layers or models have other values.
+
+    Contexts nest, and those of several threads may overlap: once all are left, every attribute is as it was.
 
     What is set is the attribute of the instance, which Keras finds before that of the class. It is set past Keras's
     tracking, which would refuse to put a layer back that serves as an activation.
@@ -43,16 +51,35 @@ def overridden(objects, **replacements):
         objects: List of layers or models.
         **replacements: For each attribute, a function of an object and its value there to the value inside.
     """
-    before = [{name: vars(one)[name] for name in replacements if name in vars(one)} for one in objects]
-    try:
+    context = object()
+    with _LOCK:
         for one in objects:
-            vars(one).update({name: replace(one, getattr(one, name, None)) for name, replace in replacements.items()})
+            inside = {name: replace(one, getattr(one, name, None)) for name, replace in replacements.items()}
+            for name in inside:
+                _BEFORE.setdefault((id(one), name), {})[context] = vars(one).get(name, _ABSENT)
+            vars(one).update(inside)
+    try:
         yield
     finally:
-        for one, own in zip(objects, before, strict=True):
-            for name in replacements:
-                vars(one).pop(name, None)
-            vars(one).update(own)
+        with _LOCK:
+            for one in objects:
+                for name in replacements:
+                    _restore(one, name, context)
+
+
+def _restore(one, name, context):
+    """Leave a context: put back what was there before, or leave that to the context entered next, if it is open."""
+    befores = _BEFORE[id(one), name]
+    later = list(befores)[list(befores).index(context) + 1 :]
+    before = befores.pop(context)
+    if later:
+        befores[later[0]] = before
+    elif before is _ABSENT:
+        vars(one).pop(name, None)
+    else:
+        vars(one)[name] = before
+    if not befores:
+        del _BEFORE[id(one), name]
 
 
 def stateless(model, function):
@@ -95,20 +122,25 @@ def _compiled_by_jax(model, function):
     return lambda *args: run([variable.value for variable in variables], *args)
 
 
+def build_symbolically(model, x):
+    """Build a model that has not seen data yet for examples like those of `x`, in batches of any size."""
+    if not model.built:
+        model(keras.tree.map_structure(lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype), x), training=False)
+
+
 def build(model, x, name):
-    """Check that a batch fits the model's inputs, and build a model that has not seen data yet.
+    """Check that a batch fits the model's inputs, whatever its size, and build a model that has not seen data yet.
 
     Raises:
         ValueError: If an array has another shape than the model's input.
     """
-    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    expected = [(None, *tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or ()]
     received = [tuple(array.shape) for array in keras.tree.flatten(x)]
     if expected and (len(received) != len(expected) or not all(map(_fits, received, expected))):
         raise ValueError(
             f"`{name}` must have the shape of the model's input, {expected}. Received: {name} of shapes {received}"
         )
-    if not model.built:
-        model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+    build_symbolically(model, x)
 
 
 def _fits(shape, expected):

@@ -4,7 +4,11 @@ There is no public name for any of them. `tests/test_keras_internals.py` holds e
 `pyproject.toml` allows only releases that passed.
 """
 
+import sys
+
 import keras
+
+_WEIGHT_FILES = ("keras.src.saving.saving_lib", "keras.src.saving.file_editor")
 
 
 def layers_of(model):
@@ -21,6 +25,24 @@ def resumed_epoch(model):
     The callback leaves it with the model when training begins, and `model.fit` reads it there.
     """
     return model._initial_epoch
+
+
+def outermost_layer():
+    """Return the layer or model whose call is under way in this thread, of several the outermost; `None` without one.
+
+    A layer has no way to tell which model calls it.
+    """
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    return getattr(get_global_attribute("current_call_ctx"), "entry_layer", None)
+
+
+def in_weight_files():
+    """Return whether the caller of the calling function is Keras, about to read, write or edit a file of weights.
+
+    Keras finds a layer's weights by the name of its class, and has no hook for another one.
+    """
+    return sys._getframe(2).f_globals.get("__name__") in _WEIGHT_FILES
 
 
 def in_xla():

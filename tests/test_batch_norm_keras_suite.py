@@ -1,4 +1,4 @@
-"""Keras's own tests of `BatchNormalization`, run on `BatchNormLayer`; those that pass `renorm` are left out."""
+"""Keras's own tests of `BatchNormalization`, run on `BatchNormLayer`."""
 
 import types
 
@@ -19,8 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning"),
 ]
 
-RENORM = {"test_serialization"} | {name for name in dir(suite.BatchNormalizationTest) if name.startswith("test_renorm")}
-
 
 class TestBatchNormLayerInKerasSuite(suite.BatchNormalizationTest):
     @pytest.fixture(autouse=True)
@@ -31,10 +29,6 @@ class TestBatchNormLayerInKerasSuite(suite.BatchNormalizationTest):
     def test_suite_is_patched(self):
         assert suite.layers.BatchNormalization is BatchNormLayer
         assert keras.layers.BatchNormalization is not BatchNormLayer
-
-
-for name in RENORM:
-    setattr(TestBatchNormLayerInKerasSuite, name, None)
 
 
 class TestRunLayerTest(testing.TestCase):

@@ -170,6 +170,8 @@ def test_logging_changes_nothing():
         ({"percentiles": (15, 101)}, r"percentiles=\(15, 101\)"),
         ({"percentiles": ()}, r"percentiles=\(\)"),
         ({"percentiles": (float("nan"),)}, "percentiles=.*nan"),
+        ({"percentiles": 50}, "percentiles=50"),
+        ({"axis": 0.5}, "axis=0.5"),
         ({"every": 0}, "every=0"),
         ({"every": 2.5}, "every=2.5"),
         ({"mode": "test"}, "mode='test'"),
@@ -186,6 +188,8 @@ def test_bad_arguments(options, message):
         ({"probe": np.zeros((5, 3))}, r"`probe`.*\(None, 2\).*\(5, 3\)"),
         ({"layer": "hidden"}, r"layer='hidden'.*\['in', 'out'\]"),
         ({"layer": layers.Dense(1)}, "layer=<Dense"),
+        ({"axis": 9}, "axis=9"),
+        ({"axis": -3}, "axis=-3"),
     ],
 )
 def test_bad_fit_is_told_before_training(options, message):
@@ -224,6 +228,20 @@ def test_dead_units(activation, bias, dead):
     model.layers[0].bias.assign(bias)
     probe = np.zeros((3, 2)), np.zeros((3, 1))
     assert log(ActivationStats(probe), model)["dead"].tolist() == [dead]
+
+
+@pytest.mark.parametrize(("activation", "dead"), [("softmax", np.nan), ("log_softmax", np.nan), ("gelu", 0.0)])
+def test_no_unit_is_dead_of_an_activation_that_mixes_units(activation, dead):
+    probe = np.array([[1.0, -1.0], [90.0, -2.0]]), np.zeros((2, 1))
+    np.testing.assert_array_equal(log(ActivationStats(probe), identity_dense(activation))["dead"], [dead])
+
+
+def test_activation_stats_names_the_backends_that_it_needs(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    stats = ActivationStats((RAMP, RAMP[:, :1]))
+    stats.set_model(identity_dense())
+    with pytest.raises(ValueError, match="backend='torch'"):
+        stats.on_train_begin()
 
 
 def test_activation_stats_of_shared_and_convolutional_layers():

@@ -80,6 +80,55 @@ def test_resumed_epoch(tmp_path):
     assert keras_internals.resumed_epoch(resumed) == 2
 
 
+@guards("global_state's current_call_ctx")
+def test_outermost_layer():
+    seen = []
+
+    class Looking(keras.layers.Layer):
+        def call(self, x):
+            seen.append(keras_internals.outermost_layer())
+            return x
+
+    looking = Looking()
+    inner = keras.Sequential([keras.Input((3,)), looking])
+    model = keras.Sequential([keras.Input((3,)), inner])
+    seen.clear()
+    model.predict(np.ones((2, 3)), verbose=0)
+    assert all(one is model for one in seen)
+    looking(np.ones((2, 3)))
+    assert seen[-1] is looking
+    assert keras_internals.outermost_layer() is None
+
+
+@guards("the name of a class in keras.src.saving.saving_lib and file_editor")
+def test_in_weight_files(tmp_path, capsys):
+    answers = []
+
+    class Asked(type(keras.layers.Layer)):
+        @property
+        def __name__(cls):
+            answers.append(keras_internals.in_weight_files())
+            return "Asking"
+
+    class Asking(keras.layers.Layer, metaclass=Asked):
+        pass
+
+    model = keras.Sequential([keras.Input((3,)), Asking(), keras.layers.Dense(2)])
+    path = tmp_path / "all.weights.h5"
+    for use in (
+        model.save_weights,
+        model.load_weights,
+        lambda path: keras.saving.KerasFileEditor(str(path)).compare(model),
+    ):
+        answers.clear()
+        use(path)
+        assert any(answers)
+    answers.clear()
+    repr(model.layers[0]), keras.saving.serialize_keras_object(model.layers[0]), model.summary()
+    assert answers
+    assert not any(answers)
+
+
 @guards("control_flow_util.GraphOrParentsInXlaContext")
 def test_in_xla():
     assert keras_internals.in_xla() is False
@@ -119,7 +168,12 @@ def private_names(module):
 def test_private_names_stand_in_one_file():
     found = {str(path.relative_to(PACKAGE)): sorted({*private_names(path)}) for path in PACKAGE.rglob("*.py")}
     assert {path: names for path, names in found.items() if names} == {
-        "keras_internals.py": ["_flatten_layers", "_initial_epoch", "tensorflow.python.ops.control_flow_util"]
+        "keras_internals.py": [
+            "_flatten_layers",
+            "_initial_epoch",
+            "keras.src.backend.common.global_state",
+            "tensorflow.python.ops.control_flow_util",
+        ]
     }
 
 

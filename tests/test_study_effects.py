@@ -124,7 +124,7 @@ def ln_tables():
     for (data, features), kind, size, rate, seed in itertools.product(sets, level, (1, 2, 10, 64), (0.1, 0.3), SEEDS):
         value = level[kind] - small.get(kind, {}).get(size, 0) + 0.1 * ((features, kind) == ("correlated", "ln"))
         setting = {"data": data, "features": features, "normalization": kind, "batch_size": size, "ws_scale": 0.05}
-        setting |= {"learning_rate": rate, "seed": seed, "budget": "epochs"}
+        setting |= {"learning_rate": rate, "seed": seed, "budget": "epochs", "activation": "sigmoid", "stddev": 0.05}
         accuracy = {"test_accuracy": value + 0.05 * (rate == 0.3), "validation_accuracy": value - 0.05 * (rate == 0.3)}
         for way in ("population", "moving averages") if "bn" in kind else ("none",):
             rows.append({**setting, "inference": way, **accuracy})
@@ -145,6 +145,21 @@ def test_ln_bn_ws():
     spread = np.std([60, 70, 80])
     expected = {"B2": 20, "B3": 5, "B4": spread, "B5": 0, "B6": 5, "F1": 0, "F2": 10}
     assert found.to_dict() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_map_has_effects_of_its_own_and_leaves_the_headlines():
+    epochs = ln_tables()["epochs"]
+    explored = epochs[epochs.data == "mnist"].assign(seed=epochs.seed - min(SEEDS))
+    worse = explored.test_accuracy - 0.1 * (explored.normalization == "bn")
+    other = explored.assign(activation="relu", stddev=0.8, test_accuracy=worse)
+    tables = {"epochs": pd.concat([epochs, explored, other])}
+    assert effects(ln_bn_ws, tables).to_dict() == pytest.approx(effects(ln_bn_ws, ln_tables()).to_dict())
+    found = {claim.id: claim.explored[-1].effect(tables) for claim in ln_bn_ws.CLAIMS}
+    by_form = {id_: found[id_].groupby(level=["activation", "stddev"]).mean() for id_ in ("B2", "B3", "B5")}
+    assert by_form["B2"].to_dict() == pytest.approx({("sigmoid", 0.05): 20, ("relu", 0.8): 30})
+    assert by_form["B3"].to_dict() == pytest.approx({("sigmoid", 0.05): 5, ("relu", 0.8): -5})
+    assert by_form["B5"].to_dict() == pytest.approx({("sigmoid", 0.05): 0, ("relu", 0.8): 10})
+    assert set(found["B2"].index.get_level_values("seed")) == {seed - min(SEEDS) for seed in SEEDS}
 
 
 def test_rates_are_chosen_on_validation():

@@ -311,6 +311,14 @@ def test_bad_jobs(out, jobs):
         run_all([Holds(1)], out, jobs=jobs)
 
 
+@pytest.mark.parametrize("executor", ["dask", "tcp://127.0.0.1:8786", ThreadPoolExecutor, 2, False])
+def test_bad_executors(out, executor):
+    with pytest.raises(TypeError, match="`executor` must") as told:
+        sweep.run_all([Holds(1)], executor, out=out, progress=False)
+    assert str(told.value).endswith(f"Received: executor={executor!r}")
+    assert not out.exists()
+
+
 def test_run_that_cannot_reach_a_process(out, log):
     @dataclass(frozen=True)
     class Local(Toy):

@@ -112,6 +112,11 @@ def test_one_weight_per_output_is_refused(layer, shape):
         layer.build(shape)
 
 
+def test_quantized_dtypes_are_refused():
+    with pytest.raises(ValueError, match="int8_from_float32"):
+        WSDense(4, dtype="int8_from_float32")
+
+
 def test_quantization_is_refused():
     layer = WSDense(3)
     layer.build((None, 4))

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+from keras import ops
 
 from bnkeras.forward import layer_names, overridden
 from bnkeras.keras_internals import layers_of
@@ -100,3 +101,27 @@ def hidden_activations(model, x):
             f"Received: model={model.name!r} with the layers {layer_names(model)}"
         )
     return hidden
+
+
+def mixing_layers(model, layers, x):
+    """Return those of `layers` whose activation computes a unit from the others too, as softmax does."""
+    mixing = []
+
+    def note(layer, z, f):
+        a = f(z)
+        if _mixes(f, z, a, channel_axis(layer)):
+            mixing.append(layer)
+        return a
+
+    with keras.StatelessScope(), tapped(layers, note):
+        model(x, training=False)
+    return mixing
+
+
+def _mixes(f, z, a, axis):
+    """Whether other units of `a = f(z)` change where the first one of `z` becomes by far the largest."""
+    if tuple(a.shape) != tuple(z.shape):
+        return True
+    first = ops.moveaxis(ops.zeros_like(z), axis, -1) + ops.cast(ops.arange(z.shape[axis]) == 0, z.dtype)
+    changed = f(z + ops.moveaxis(first, -1, axis) * (2 * ops.max(ops.abs(z)) + 1))
+    return bool(ops.any(ops.moveaxis(changed != a, axis, -1)[..., 1:]))

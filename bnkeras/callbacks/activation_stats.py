@@ -1,10 +1,11 @@
 """Statistics of activations and gradients from layer to layer, during training."""
 
 import keras
+import numpy as np
 import pandas as pd
 from keras import ops
 
-from bnkeras.callbacks._activations import calls, channel_axis, find_layer, hidden_activations, tapped
+from bnkeras.callbacks._activations import calls, channel_axis, find_layer, hidden_activations, mixing_layers, tapped
 from bnkeras.callbacks._probe import ProbeCallback, checked_probe
 from bnkeras.forward import build
 
@@ -19,8 +20,9 @@ class ActivationStats(ProbeCallback):
         gradient_norm    sqrt(sum (dL/da)^2), L the model's loss, averaged over the probe as in training
 
     Dead units pass (almost) no gradient back, whatever the example: of ReLU those whose input is never positive, of a
-    sigmoid those that are saturated for all (with the default threshold, |z| > 6.9 everywhere), of leaky ReLU none. A
-    unit of a convolution is a channel. The gradient norms from layer to layer show whether gradients vanish or explode.
+    sigmoid those that are saturated for all (with the default threshold, |z| > 6.9 everywhere), of leaky ReLU none. Of
+    an activation that mixes units, such as softmax, `dead` is NaN. A unit of a convolution is a channel. The gradient
+    norms from layer to layer show whether gradients vanish or explode.
 
     The model is left as it is, and steps count, as with `PercentileLogger`.
 
@@ -35,7 +37,8 @@ class ActivationStats(ProbeCallback):
 
     Raises:
         ValueError: In the constructor for a bad argument; at the start of the training for a probe that does not fit
-            the model, a layer that it does not have, or a model that is not compiled.
+            the model, a layer that it does not have, a model that is not compiled, or a backend other than TensorFlow
+            and JAX.
 
     Example:
 
@@ -62,6 +65,9 @@ class ActivationStats(ProbeCallback):
         self.threshold = threshold
 
     def _open(self, model):
+        if keras.config.backend() not in ("tensorflow", "jax"):
+            received = f"backend={keras.config.backend()!r}"
+            raise ValueError(f"`ActivationStats` needs the TensorFlow or JAX backend. Received: {received}")
         x, *targets = self.probe
         build(model, x, "probe")
         if not model.compiled:
@@ -73,11 +79,13 @@ class ActivationStats(ProbeCallback):
         self._names = names if len(set(names)) == len(names) else [layer.path for layer in layers]
         with keras.StatelessScope():
             found, y = calls(model, layers, x)
+        mixing = mixing_layers(model, layers, x)
+        undefined = np.array([[False, False, any(layer is one for one in mixing), False] for layer in layers])
         # Creates the variables of the loss, where it has any.
         model.compute_loss(x, targets[0], y, *targets[1:])
         callers, zeros = [layer for layer, _, _ in found], [ops.zeros_like(a) for _, _, a in found]
         read = self._compiled(model, lambda *data: _statistics(model, layers, callers, self.threshold, *data))
-        self._look = lambda model: ops.convert_to_numpy(read(zeros, x, targets))
+        self._look = lambda model: np.where(undefined, np.nan, ops.convert_to_numpy(read(zeros, x, targets)))
 
     def result(self):
         """A tidy table of the latest training.

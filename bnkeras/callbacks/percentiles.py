@@ -1,5 +1,7 @@
 """Percentiles of what goes into an activation, during training."""
 
+import numbers
+
 import keras
 import numpy as np
 import pandas as pd
@@ -58,10 +60,14 @@ class PercentileLogger(ProbeCallback):
         super().__init__(every, mode)
         self.probe = checked_probe(probe)
         self.layer = layer
-        self.percentiles = tuple(percentiles)
+        self.percentiles = tuple(percentiles) if np.ndim(percentiles) == 1 else ()
         self.axis = axis
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, numbers.Integral)):
+            raise ValueError(f"`axis` must be an integer or `None`. Received: axis={axis!r}")
         if not self.percentiles or not all(0 <= percentile <= 100 for percentile in self.percentiles):
-            raise ValueError(f"`percentiles` must be numbers from 0 to 100. Received: percentiles={percentiles!r}")
+            raise ValueError(
+                f"`percentiles` must be a list of numbers from 0 to 100. Received: percentiles={percentiles!r}"
+            )
 
     def _open(self, model):
         build(model, self.probe, "probe")
@@ -69,6 +75,9 @@ class PercentileLogger(ProbeCallback):
         layer = hidden_activations(model, probe)[-1] if self.layer is None else find_layer(model, self.layer)
         read = self._compiled(model, lambda x: _inputs(model, layer, x))
         axis = channel_axis(layer) if self.axis is None else self.axis
+        rank = len(calls(model, [layer], probe)[0][0][1].shape)
+        if not -rank <= axis < rank:
+            raise ValueError(f"`axis` must be one of {rank} axes at layer {layer.name!r}. Received: axis={axis}")
         self._look = lambda model: self._percentiles(ops.convert_to_numpy(read(probe)), axis)
 
     def _percentiles(self, z, axis):

@@ -1,19 +1,17 @@
 """Batch normalization, a drop-in for `keras.layers.BatchNormalization`."""
 
-import math
-import numbers
-import warnings
-
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.arguments import check_integers
-from bnkeras.layers import _fused
+from bnkeras.layers import _checks, _fused, _renorm
 from bnkeras.layers._groups import normalize_groups
+from bnkeras.layers._names import NamedInFiles
 from bnkeras.layers.moments import moments
 
-_INFERENCE = ("population", "batch")
-_PLAIN_ARGUMENTS = ("axis", "momentum", "epsilon", "center", "scale", "synchronized", "group_size", "inference")
+_PLAIN_ARGUMENTS = (
+    *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
+    *("synchronized", "group_size", "inference"),
+)
 _SERIALIZED_ARGUMENTS = {
     initializers: tuple(f"{w}_initializer" for w in ("beta", "gamma", "moving_mean", "moving_variance")),
     regularizers: ("beta_regularizer", "gamma_regularizer"),
@@ -22,7 +20,7 @@ _SERIALIZED_ARGUMENTS = {
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")
-class BatchNormLayer(keras.layers.Layer):
+class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
     """Normalizes each channel by the mean and variance of the batch.
 
     In training, with `mean` and the biased `variance` taken per channel over the batch and its positions:
@@ -32,9 +30,23 @@ class BatchNormLayer(keras.layers.Layer):
         moving_variance <- momentum * moving_variance + (1 - momentum) * variance
 
     In inference, and in training while `layer.trainable` is `False`, `moving_mean` and `moving_variance` stand in for
-    the batch's own and stay as they are. Arguments, defaults, weights and their order are those of
-    `keras.layers.BatchNormalization` without renorm, so that either layer takes the other's `get_weights()` and this
-    one the other's configuration. Statistics are computed in float32 at least, whatever the inputs are.
+    the batch's own and stay as they are.
+
+    With `renorm=True` (batch renormalization), training normalizes by running statistics, as far as the limits of
+    `renorm_clipping` let it, and so depends less on the batch. No gradient flows through r and d:
+
+        sigma = sqrt(variance + epsilon), running = max(renorm_stddev, sqrt(epsilon))
+        r = clip(sigma / running, rmin, rmax)
+        d = clip((mean - renorm_mean) / running, -dmax, dmax)
+        y = gamma * ((x - mean) / sigma * r + d) + beta
+        renorm_mean     <- renorm_momentum * renorm_mean   + (1 - renorm_momentum) * mean
+        renorm_stddev   <- renorm_momentum * renorm_stddev + (1 - renorm_momentum) * sigma
+        moving_stddev   <- momentum * moving_stddev + (1 - momentum) * sigma
+        moving_variance <- max(moving_stddev^2 - epsilon, 0)
+
+    Arguments, defaults, weights and their order are those of `keras.layers.BatchNormalization` in Keras 3.15, so that
+    either layer takes the other's `get_weights()` and files of weights, and this one the other's configuration.
+    Statistics are computed in float32 at least, whatever the inputs are.
 
     Args:
         axis: Integer, the channel axis: -1 for channels last, 1 for channels first. Defaults to `-1`.
@@ -50,12 +62,19 @@ class BatchNormLayer(keras.layers.Layer):
         gamma_regularizer: Optional regularizer of `gamma`. Defaults to `None`.
         beta_constraint: Optional constraint on `beta`. Defaults to `None`.
         gamma_constraint: Optional constraint on `gamma`. Defaults to `None`.
+        renorm: Boolean, whether training renormalizes. Adds the weights `moving_stddev`, `renorm_mean` and
+            `renorm_stddev`, of which inference uses none. Defaults to `False`.
+        renorm_clipping: Optional dict of the limits `"rmax"`, `"rmin"` and `"dmax"`, floats; one that is missing is no
+            limit. `{"rmax": 1.0, "rmin": 1.0, "dmax": 0.0}` normalizes as without renorm. Defaults to `None`, no
+            limits.
+        renorm_momentum: Float in [0, 1], as `momentum` for `renorm_mean` and `renorm_stddev`. Defaults to `0.99`.
         synchronized: Boolean, whether statistics span all replicas of a `tf.distribute` strategy; without it each
             replica normalizes by its own, and the moving statistics average over replicas. On JAX, where one program
             sees the whole batch, they always span it. Defaults to `False`.
         group_size: Optional integer n (ghost batches): wherever the batch's own statistics are used, each n
             consecutive examples are normalized by theirs, and the moving statistics take the mean over groups of
-            both. The batch must be a multiple of n. Defaults to `None`, the whole batch.
+            both. The batch must be a multiple of n. Excludes `synchronized` and `renorm`. Defaults to `None`, the
+            whole batch.
         inference: `"population"`: inference uses the moving statistics; `"batch"`: it uses the batch's own, and
             leaves the moving ones alone. Read when a function is traced: after a change, compile again. Defaults to
             `"population"`.
@@ -82,8 +101,14 @@ class BatchNormLayer(keras.layers.Layer):
     References:
         - Ioffe & Szegedy, *Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
           Shift*, 2015, algorithms 1 and 2.
+        - Ioffe, *Batch Renormalization*, 2017.
         - Hoffer et al., *Train longer, generalize better*, 2017, section 4 (ghost batches).
     """
+
+    # Files of weights pass between the two.
+    name_in_files = keras.layers.BatchNormalization.__name__
+    # Inside of `batch_statistics`; `inference` would be saved with the layer.
+    _own_statistics = False
 
     def __init__(
         self,
@@ -100,14 +125,18 @@ class BatchNormLayer(keras.layers.Layer):
         gamma_regularizer=None,
         beta_constraint=None,
         gamma_constraint=None,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
         synchronized=False,
         group_size=None,
         inference="population",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(axis, numbers.Integral):
-            raise ValueError(f"`axis` must be an integer. Received: axis={axis!r}")
+        _checks.check_numbers(axis, momentum, epsilon)
+        _checks.check_modes(synchronized, renorm, group_size, inference)
+        _renorm.check(renorm, renorm_clipping, renorm_momentum)
         self.axis = int(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
@@ -121,31 +150,17 @@ class BatchNormLayer(keras.layers.Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
+        self.renorm = renorm
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
         self.group_size = group_size
         self.inference = inference
         self.supports_masking = True
         self.gamma = self.beta = self.moving_mean = self.moving_variance = None
-        self._check_arguments()
-
-    def _check_arguments(self):
-        check_integers(1, optional=True, group_size=self.group_size)
-        checks = {
-            "momentum": (0 <= self.momentum <= 1, "a number in [0, 1]"),
-            "epsilon": (0 <= self.epsilon < math.inf, "a number of at least 0"),
-            "inference": (self.inference in _INFERENCE, f"one of {_INFERENCE}"),
-        }
-        for name, (holds, expected) in checks.items():
-            if not holds:
-                raise ValueError(f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}")
-        if self.synchronized and self.group_size is not None:
-            received = f"synchronized={self.synchronized}, group_size={self.group_size}"
-            raise ValueError(f"`synchronized` and `group_size` exclude each other. Received: {received}")
-        if self.synchronized and keras.config.backend() == "torch":
-            raise ValueError("`synchronized=True` needs the TensorFlow or JAX backend. Received: backend='torch'")
 
     def build(self, input_shape):
-        """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, each of shape `(channels,)`."""
+        """Create `gamma`, `beta`, `moving_mean` and `moving_variance`, and those of renorm, of shape `(channels,)`."""
         self.compute_output_shape(input_shape)
         channels = input_shape[self.axis]
         if channels is None:
@@ -155,18 +170,23 @@ class BatchNormLayer(keras.layers.Layer):
         for name, wanted in [("gamma", self.scale), ("beta", self.center)]:
             if wanted:
                 setattr(self, name, self._add_channel_weight(name, channels))
-        self.moving_mean = self._add_channel_weight("moving_mean", channels, moving=True)
-        self.moving_variance = self._add_channel_weight("moving_variance", channels, moving=True)
+        self.moving_mean = self._add_channel_weight("moving_mean", channels, self.moving_mean_initializer)
+        self.moving_variance = self._add_channel_weight("moving_variance", channels, self.moving_variance_initializer)
+        if self.renorm:
+            initial = _renorm.initial(self.moving_mean_initializer, self.moving_variance_initializer)
+            for name, initializer in initial.items():
+                setattr(self, name, self._add_channel_weight(name, channels, initializer))
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
-    def _add_channel_weight(self, name, channels, moving=False):
+    def _add_channel_weight(self, name, channels, moving=None):
+        """Add a weight that is trained, or one that is not and has the initializer `moving`."""
         return self.add_weight(
             shape=(channels,),
             name=name,
-            initializer=getattr(self, f"{name}_initializer"),
+            initializer=moving or getattr(self, f"{name}_initializer"),
             regularizer=None if moving else getattr(self, f"{name}_regularizer"),
             constraint=None if moving else getattr(self, f"{name}_constraint"),
-            trainable=not moving,
+            trainable=moving is None,
             autocast=False,
             aggregation="mean" if moving else "none",
         )
@@ -179,15 +199,16 @@ class BatchNormLayer(keras.layers.Layer):
 
     def call(self, inputs, training=None, mask=None):
         """Normalize `inputs`; in training, update the moving statistics as well."""
-        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
-            shapes = f"mask of shape {mask.shape}, inputs of shape {inputs.shape}"
-            raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")
+        if mask is not None:
+            _checks.check_mask(tuple(mask.shape), tuple(inputs.shape))
         x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
-        if training and self.trainable:
+        if training and self.trainable and self.renorm:
+            y = self._renormalize(_widened(x), mask)
+        elif training and self.trainable:
             y, mean, variance = self._normalize_by_batch(x, mask)
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
-        elif self.inference == "batch":
+        elif self.inference == "batch" or self._own_statistics:
             y, _, _ = self._normalize_by_batch(x, mask)
         else:
             y = self._normalize_by_population(x, training)
@@ -207,7 +228,7 @@ class BatchNormLayer(keras.layers.Layer):
 
     def _normalize_by_batch(self, x, mask):
         """Return `x` normalized by its own mean and variance, and these per channel."""
-        self._warn_of_single_values(x)
+        _checks.warn_of_single_values(self, tuple(x.shape))
         if mask is None and not self.synchronized and self.group_size is None:
             fused = _fused.normalize_by_batch(x, self.gamma, self.beta, self.axis, self.epsilon)
             if fused is not None:
@@ -215,21 +236,19 @@ class BatchNormLayer(keras.layers.Layer):
         x, mask = _widened(x), None if mask is None else ops.expand_dims(mask, -1)
         if self.group_size is not None:
             return normalize_groups(x, self.gamma, self.beta, self.group_size, self.axis, self.epsilon, mask)
-        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
-        mean, variance = moments(x, axes, mask, synchronized=self.synchronized)
+        mean, variance = self._moments(x, mask)
         return self._normalize(x, mean, variance), mean, variance
 
-    def _warn_of_single_values(self, x):
-        shape = list(x.shape)
-        shape[0] = self.group_size or shape[0]
-        del shape[self.axis]
-        if None not in shape and math.prod(shape) == 1:
-            warnings.warn(
-                f"{self.name!r} takes its statistics from one value per channel (inputs of shape {tuple(x.shape)}): "
-                "the value is its own mean, its variance is 0, and the output is `beta` whatever the input. "
-                "Use batches of two or more.",
-                stacklevel=2,
-            )
+    def _moments(self, x, mask):
+        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
+        return moments(x, axes, mask, synchronized=self.synchronized)
+
+    def _renormalize(self, x, mask):
+        """Return `x` normalized as batch renormalization does; update the statistics."""
+        mean, variance = self._moments(x, None if mask is None else ops.expand_dims(mask, -1))
+        gamma, beta = _renorm.transformed(self, mean, variance)
+        _renorm.update(self, mean, variance)
+        return ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
 
     def _update(self, moving, batch):
         moving.assign(self.momentum * ops.cast(moving, batch.dtype) + (1.0 - self.momentum) * batch)
@@ -240,13 +259,6 @@ class BatchNormLayer(keras.layers.Layer):
         for module, names in _SERIALIZED_ARGUMENTS.items():
             config |= {name: module.serialize(getattr(self, name)) for name in names}
         return super().get_config() | config
-
-    @classmethod
-    def from_config(cls, config):
-        """Make a layer from `get_config()`, or from that of a `keras.layers.BatchNormalization` without renorm."""
-        if config.get("renorm"):
-            raise ValueError(f"`renorm` is not supported. Received: renorm={config['renorm']!r}")
-        return super().from_config({name: config[name] for name in config if not name.startswith("renorm")})
 
 
 def _widened(x):

@@ -42,6 +42,8 @@ class _WeightStandardization:
         super().__init__(*args, **kwargs)
         if not scale > 0:
             raise ValueError(f"`scale` must be positive. Received: scale={scale!r}")
+        if self.quantization_mode is not None:
+            raise ValueError(f"{type(self).__name__} cannot be quantized. Received: dtype={self.dtype_policy.name!r}")
         self.scale = float(scale)
 
     def get_config(self):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from bnkeras.arguments import check_integers, count_examples, to_tensor
+from bnkeras.arguments import check_integers, count_examples, in_batches, to_tensor
 
 
 class Batches:
@@ -19,10 +19,10 @@ class Batches:
     def __init__(self, x, batch_size=None, steps=None):
         check_integers(1, optional=True, batch_size=batch_size, steps=steps)
         self.once = isinstance(x, Iterator)
-        in_batches = self.once or isinstance(x, keras.utils.PyDataset) or hasattr(x, "element_spec")
-        if in_batches and batch_size is not None:
+        comes_in_batches = in_batches(x)
+        if comes_in_batches and batch_size is not None:
             raise ValueError(f"`batch_size` is for arrays; `x` comes in batches. Received: batch_size={batch_size}")
-        self._open, length = _in_batches(x) if in_batches else _arrays(x, batch_size or 32)
+        self._open, length = _opened(x) if comes_in_batches else _arrays(x, batch_size or 32)
         if steps is None and length == math.inf:
             raise ValueError("`steps` must say how many batches to use of a generator or of endless data.")
         self._total = length if steps is None else steps
@@ -56,7 +56,7 @@ class Batches:
         return ValueError(f"`x` must have at least {self._total or 1} batches. Received: {available} batches")
 
 
-def _in_batches(x):
+def _opened(x):
     """A function that opens an iterator over the batches, and their number: `None` if unknown, else up to infinite."""
     if isinstance(x, Iterator):
         return lambda: x, math.inf

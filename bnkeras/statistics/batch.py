@@ -3,13 +3,14 @@
 import contextlib
 import math
 import warnings
+import weakref
 from functools import partial
 
 import keras
 
-from bnkeras.compiled import recompiled
+from bnkeras.compiled import forget, recompiled
 from bnkeras.forward import batch_norms, overridden
-from bnkeras.keras_internals import in_xla, layers_of
+from bnkeras.keras_internals import in_xla, layers_of, outermost_layer
 from bnkeras.layers import BatchNormLayer
 
 
@@ -22,13 +23,15 @@ def batch_statistics(model):
         y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
     with mean and biased variance of the batch, in place of the moving ones. That holds for `BatchNormLayer` and for
-    `keras.layers.BatchNormalization`, frozen or not, in nested models too. Dropout stays off and the moving
-    statistics stay as they are, unlike with `model(x, training=True)`. An output then depends on the other examples of
-    its batch.
+    `keras.layers.BatchNormalization`, frozen or not, in nested models and in other models that share them too. Dropout
+    stays off and the moving statistics stay as they are, unlike with `model(x, training=True)`. An output then depends
+    on the other examples of its batch. What is saved inside infers with the moving statistics, as ever.
 
     What `predict`, `evaluate` and `fit` have compiled is put aside and put back at the end, after an exception too:
-    each context compiles for itself, and nothing needs compiling after it. Contexts nest. A `tf.function` or `jax.jit`
-    of your own that has called the model before keeps what it was compiled with.
+    each context compiles for itself, and nothing needs compiling after it, save another model of shared layers that
+    was called inside. Contexts nest, and those of several threads may overlap; until the last one is left, the model is
+    in this mode for every thread. A `tf.function` or `jax.jit` of your own that has called the model before keeps what
+    it was compiled with.
 
     Args:
         model: A `keras.Model` with batch normalization.
@@ -57,16 +60,23 @@ def batch_statistics(model):
     layers = batch_norms(model, required=True)
     ours = [layer for layer in layers if isinstance(layer, BatchNormLayer)]
     models = [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]
-    to_batch = overridden(ours, inference=lambda layer, old: "batch")
-    with to_batch, overridden(layers, call=_by_batch), recompiled(models):
-        yield model
+    callers = weakref.WeakSet()
+    to_batch = overridden(ours, _own_statistics=lambda layer, old: True)
+    try:
+        with to_batch, overridden(layers, call=partial(_by_batch, callers)), recompiled(models):
+            yield model
+    finally:
+        forget([caller for caller in callers if not any(caller is known for known in models)])
 
 
-def _by_batch(layer, call):
-    """The call of a layer, with the batch's statistics except where it is trained."""
+def _by_batch(callers, layer, call):
+    """The call of a layer, with the batch's statistics except where it is trained; notes the models that call it."""
     infer = call if isinstance(layer, BatchNormLayer) else _twin(layer).call
 
     def batch_call(inputs, training=None, mask=None):
+        caller = outermost_layer()
+        if isinstance(caller, keras.Model):
+            callers.add(caller)
         if training and layer.trainable:
             return call(inputs, training=True, mask=mask)
         return infer(_warned_of_one(inputs, layer), training=False, mask=mask)

@@ -8,8 +8,11 @@ from keras import ops
 
 from bnkeras.compiled import forward_of
 from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.keras_internals import layers_of
 from bnkeras.layers.moments import precise_moments
 from bnkeras.statistics._batches import Batches
+
+_LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
 
 def estimate_population_statistics(model, x, batch_size=None, steps=None, sequential=False, layers=None, progress=True):
@@ -32,7 +35,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     - `sequential=True`: layer by layer, the ones before with the statistics just estimated, as inference will use
       them. The result does not depend on the batch size at all, and equals that of a single batch with all the data;
       at inference on `x`, every layer's input is normalized to exactly mean 0 and variance 1 (less epsilon). It costs
-      one pass per layer.
+      one pass per call of a layer. A layer that is called several times pools its calls, here and above.
 
     The two differ by terms of order 1 / batch size. Dropout is off. Weights other than the moving statistics, the
     optimizer, and what `fit`, `evaluate` and `predict` have compiled stay as they are and go on working with the new
@@ -55,7 +58,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
         TypeError: If `model` is not a Keras model, or `x` is of a kind not listed.
         ValueError: If `model` has no such layer, if `x` is empty or ends before `steps` batches, if it leaves a layer
             fewer than two values per channel (none where the model does not call it), or leads to NaN or infinite
-            statistics.
+            statistics, or if a layer stands inside of a loop over time (`RNN`, `TimeDistributed`).
 
     Warns:
         UserWarning: If a batch has one value per channel, so that deeper layers see nothing of it.
@@ -79,15 +82,14 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
     first = batches.first()
     build(model, first, "x")
     measure = _measure(model, layers)
-    # For each layer, whether its statistics are known, and these.
-    known = [(False, *np.zeros((2, *layer.moving_mean.shape), "float32")) for layer in layers]
     pools = [_Pool(layer.name) for layer in layers]
     if sequential:
-        for i in dict.fromkeys(int(i) for i, *_ in measure(first, known)):
-            _fill(pools, [i], measure, known, batches.read(progress, layers[i].name))
-            known[i] = (True, *pools[i].statistics())
+        _fill_call_by_call(pools, layers, measure, model, batches, progress)
     else:
-        _fill(pools, range(len(layers)), measure, known, batches.read(progress))
+        for batch in batches.read(progress):
+            build(model, batch, "x")
+            for i, *moments in measure(batch, []):
+                pools[int(i)].add(*moments)
     statistics = [pool.statistics() for pool in pools]
     if not sequential and len(layers) > 1 and min(pool.least for pool in pools) == 1:
         warnings.warn(
@@ -102,33 +104,53 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
 
 def _checked_layers(model, layers):
     known = batch_norms(model, required=True)
+    if isinstance(layers, (keras.Layer, str)):
+        raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
     layers = known if layers is None else list(layers)
     wrong = [layer for layer in layers if not any(layer is one for one in known)]
     if wrong or not layers:
         raise ValueError(
             f"`layers` must be batch normalization layers of the model. Received: layers={wrong or layers}"
         )
+    for loop in layers_of(model):
+        if isinstance(loop, _LOOPS) and not getattr(loop, "unroll", False):
+            inside = [layer.name for layer in layers if any(layer is one for one in layers_of(loop))]
+            if inside:
+                raise ValueError(
+                    f"No statistics leave the loop over time of layer {loop.name!r}. Leave these out of `layers`. "
+                    f"Received: layers={inside}"
+                )
     renorm = [layer.name for layer in layers if getattr(layer, "renorm", False)]
     if renorm:
         raise ValueError(f"Layers with `renorm=True` keep statistics of another kind. Received: layers={renorm}")
     return layers
 
 
-def _fill(pools, wanted, measure, known, batches):
-    """Add the moments of the batches to the pools of the layers with the indices `wanted`."""
-    for batch in batches:
-        for i, *moments in measure(batch, known):
-            if int(i) in wanted:
-                pools[int(i)].add(*map(ops.convert_to_numpy, moments))
+def _fill_call_by_call(pools, layers, measure, model, batches, progress):
+    """Read the data once for each call of a layer; the calls before it normalize by their own population's statistics.
+
+    A layer that is called several times normalizes each call by that call's statistics, as with a batch of all data.
+    """
+    callers = [int(i) for i, *_ in measure(batches.first(), [])]
+    # For each call, whether its statistics are known, and these.
+    known = [(False, *np.zeros((2, *layers[i].moving_mean.shape), "float32")) for i in callers]
+    for call, i in enumerate(callers):
+        pool = _Pool(layers[i].name)
+        for batch in batches.read(progress, layers[i].name):
+            build(model, batch, "x")
+            moments = measure(batch, known)[call][1:]
+            pool.add(*moments)
+            pools[i].add(*moments)
+        known[call] = (True, *pool.statistics())
 
 
 def _measure(model, layers):
     """Compile a forward pass that returns the moments of what reaches each of `layers`.
 
     Returns:
-        Function of a batch and of `(is_known, mean, variance)` for each layer, which normalizes by these where they are
-        known and else by the batch's own. It returns, for each call of a layer, in order, `(index of the layer, count,
-        shift, excess, variance)`, as `precise_moments`.
+        Function of a batch and of `(is_known, mean, variance)` for each call of a layer, in order, or of an empty list;
+        it normalizes by these where they are known and else by the batch's own. It returns, for each call, `(index of
+        the layer, count, shift, excess, variance)`, as `precise_moments`.
     """
 
     def moments_of_calls(x, known):
@@ -142,8 +164,9 @@ def _measure(model, layers):
                 axes = tuple(axis for axis in range(len(z.shape)) if axis != layer.axis % len(z.shape))
                 moments = precise_moments(z, axes, None if mask is None else ops.expand_dims(mask, -1))
                 count, shift, excess, variance = (ops.reshape(moment, (-1,)) for moment in moments)
+                statistics = known[len(calls)] if known else (False, 0.0, 1.0)
                 calls.append((i, count, shift, excess, variance))
-                return _normalized(layer, z, known[i], shift + excess, variance)
+                return _normalized(layer, z, statistics, shift + excess, variance)
 
             return measuring_call
 
@@ -179,8 +202,10 @@ class _Pool:
 
     def add(self, count, shift, excess, variance):
         """Add the `precise_moments` of a batch: Chan, Golub & LeVeque's update."""
+        count, shift, excess, variance = (
+            ops.convert_to_numpy(value).astype("float64") for value in (count, shift, excess, variance)
+        )
         self.least = min(self.least, count.min())
-        count, shift, excess, variance = (value.astype("float64") for value in (count, shift, excess, variance))
         total = self._count + count
         share = count / np.maximum(total, 1)
         delta = shift + excess - self._mean

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
 
 from bnkeras.sweep.environment import most_workers
 from bnkeras.sweep.keys import check_spawnable, keyed
@@ -49,12 +49,13 @@ def run_all(runs, executor=None, jobs=None, out="data/runs", progress=True):
 
     Raises:
         TypeError, ValueError: a run is no such dataclass, appears twice or cannot reach a process, its data set cannot
-            be loaded, or `jobs` is invalid.
+            be loaded, `executor` is no executor, or `jobs` is invalid.
         OSError: `out` cannot be written, or the disk is full; all that finished is kept.
         RuntimeError: the executor takes no more runs, or the workers cannot start.
     """
     from tqdm.auto import tqdm
 
+    _check_executor(executor)
     jobs = _checked_jobs(jobs, executor)
     with _one_interrupt() as interrupted:
         tasks = keyed(runs)
@@ -74,6 +75,12 @@ def finished(runs, out="data/runs"):
     with contextlib.closing(Store(out, tasks)) as store:
         records = [store.load(key) for key in tasks]
     return [record for record in records if record and record["status"] != "failed"]
+
+
+def _check_executor(executor):
+    if not isinstance(executor, Executor | None):
+        expected = "a `concurrent.futures.Executor`, such as `cluster_executor(address)` returns"
+        raise TypeError(f"`executor` must be {expected}. Received: {executor=}")
 
 
 def _checked_jobs(jobs, executor):

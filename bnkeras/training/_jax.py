@@ -3,6 +3,8 @@
 import jax
 import keras
 
+from bnkeras.training.arguments import check_logs
+
 
 def compiled_steps(model, data, order, generator, *, training, augment, **options):
     """Compile `model.train_step` or `model.test_step` over batches gathered on the device, for `program_for`.
@@ -21,6 +23,7 @@ def compiled_steps(model, data, order, generator, *, training, augment, **option
         return keras_step(state, jax.tree.map(lambda t: t[order[i]], data))
 
     jaxpr, (log_shapes, _) = jax.make_jaxpr(step, return_shape=True)(_values(variables), data, order, 0)
+    check_logs(model, log_shapes)
     # XLA's convolutions on a CPU are an order of magnitude slower within a loop.
     one_by_one = jax.default_backend() == "cpu" and "conv_general_dilated" in str(jaxpr)
     steps = jax.jit(step) if one_by_one else _loop(step, log_shapes)

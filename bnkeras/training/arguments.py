@@ -1,8 +1,13 @@
 """Arguments of `fit`: checked before any work is done, and the data as tensors on the device."""
 
-import keras
+import math
+import numbers
 
-from bnkeras.arguments import count_examples, to_tensor
+import keras
+import numpy as np
+from keras import ops
+
+from bnkeras.arguments import count_examples, in_batches, to_tensor
 from bnkeras.training.dtypes import warn_of_emulation
 
 
@@ -21,6 +26,11 @@ def check_model(model, augment, jit):
         raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model)}")
     if not model.compiled:
         raise ValueError(f"Call `model.compile()` before training. Received: model={model.name!r}, not compiled")
+    for name in ("make_train_function", "make_test_function"):
+        if getattr(getattr(model, name), "__func__", None) is not getattr(keras.Model, name):
+            raise ValueError(
+                f"`fit` compiles the steps itself; use `model.fit`. Received: a model with its own `{name}`"
+            )
     if model.run_eagerly:
         raise ValueError("`fit` trains a model as one compiled program. Received: a model with run_eagerly=True")
     if backend not in ("tensorflow", "jax"):
@@ -35,6 +45,17 @@ def check_model(model, augment, jit):
             f"Received: augment={augment!r}"
         )
     warn_of_emulation(model)
+
+
+def check_logs(model, logs):
+    """Check that a step of `model` reports something.
+
+    Raises:
+        ValueError: If its logs are empty.
+    """
+    if not logs:
+        received = f"metrics={model.metrics!r} of model {model.name!r}"
+        raise ValueError(f"A step of the model must return logs; `metrics` must not hide Keras's. Received: {received}")
 
 
 def _is_distributed(model):
@@ -56,8 +77,70 @@ def validation_tensors(validation_data, batch_size):
     return data, n, min(n, batch_size or _large_batch(n))
 
 
+def split_off(arrays, share):
+    """Return the first examples of `(x, y, sample_weight)`, and the last ones, a share of all, for validation.
+
+    Raises:
+        ValueError: If `share` is not a number from 0 up to 1, or leaves either without an example.
+    """
+    if not isinstance(share, numbers.Real) or not 0 <= share < 1:
+        raise ValueError(f"`validation_split` must be at least 0 and less than 1. Received: validation_split={share!r}")
+    check_whole(*arrays)
+    arrays = [None if part is None else keras.tree.map_structure(_array, part) for part in arrays]
+    n = count_examples([part for part in arrays if part is not None], "`x`, `y` and `sample_weight`")
+    at = math.floor(n * (1 - share))
+    if not 0 < at < n:
+        received = f"validation_split={share!r} of {n} examples"
+        raise ValueError(f"`validation_split` must leave an example for either part. Received: {received}")
+
+    def cut(of):
+        return tuple(None if part is None else keras.tree.map_structure(lambda t: t[of], part) for part in arrays)
+
+    return cut(slice(at)), cut(slice(at, n))
+
+
+def _array(array):
+    return array if ops.is_tensor(array) else np.asarray(array)
+
+
+def weights_of_classes(y, sample_weight, class_weight):
+    """Return the weight of each example by its class, as `model.fit` gives it: 1 for a class that is not named.
+
+    Raises:
+        ValueError: If `class_weight` is not a dict of weights by class, `y` is not one array of classes or one-hot
+            rows, or there is a `sample_weight`.
+    """
+    if not isinstance(class_weight, dict):
+        raise ValueError(f"`class_weight` must be a dict of weights by class. Received: class_weight={class_weight!r}")
+    if sample_weight is not None:
+        raise ValueError("`class_weight` and `sample_weight` exclude each other. Received: both")
+    if y is None or keras.tree.is_nested(y):
+        raise ValueError(f"`class_weight` needs `y` as one array. Received: y of type {type(y).__name__}")
+    classes = np.asarray(ops.convert_to_numpy(y) if ops.is_tensor(y) else y)
+    if classes.ndim > 1:
+        classes = classes.argmax(-1) if classes.shape[-1] > 1 else classes[..., 0]
+    found, place = np.unique(np.round(classes).astype("int64"), return_inverse=True)
+    weights = np.array([class_weight.get(int(one), 1.0) for one in found], keras.config.floatx())
+    return weights[place].reshape(classes.shape)
+
+
+def check_whole(*data):
+    """Check that data are arrays as a whole.
+
+    Raises:
+        ValueError: If they come in batches or are sparse or ragged.
+    """
+    for array in keras.tree.flatten(data):
+        if in_batches(array) or any(hasattr(array, name) for name in ("tocsr", "dense_shape", "todense", "row_splits")):
+            raise ValueError(
+                "`x` and `y` must be dense arrays or tensors, which `fit` loads onto the device as a whole. Train on "
+                f"batches that something else makes, and on sparse data, with `model.fit`. Received: {type(array)}"
+            )
+
+
 def packed_tensors(x, y, sample_weight, what="`x`, `y` and `sample_weight`"):
     """Return the tensors of `x`, `y` and `sample_weight`, packed for `train_step`, and the number of examples."""
+    check_whole(x, y, sample_weight)
     if sample_weight is not None and keras.tree.is_nested(y) and not keras.tree.is_nested(sample_weight):
         sample_weight = keras.tree.map_structure(lambda _: sample_weight, y)
     data = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)

@@ -38,6 +38,8 @@ def random_affine(rotation=20.0, shift=0.2, flip=True):
         )
 
     def augment(images, generator):
+        if len(images.shape) != 4:
+            raise ValueError(f"`random_affine` is for images [n, height, width, channels]. Received: {images.shape}")
         n, height, width = images.shape[:3]
         draws = keras.random.uniform((4, n), -1.0, 1.0, seed=generator)
         angle = draws[0] * math.radians(rotation)

@@ -1,19 +1,22 @@
 """The epoch loop: what `model.fit` does, with many steps to a call."""
 
-import functools
-import itertools
-
 import keras
 import numpy as np
 from keras import ops
 
 from bnkeras.arguments import check_integers
-from bnkeras.compiled import programs_of
+from bnkeras.forward import build_symbolically
 from bnkeras.keras_internals import resumed_epoch
-from bnkeras.training.arguments import check_model, packed_tensors, validation_tensors
-from bnkeras.training.orders import epoch_orders
-from bnkeras.training.programs import program_for
+from bnkeras.training.arguments import (
+    check_model,
+    packed_tensors,
+    split_off,
+    validation_tensors,
+    weights_of_classes,
+)
+from bnkeras.training.orders import epoch_orders, in_short_epochs
 from bnkeras.training.strides import chunk_ends
+from bnkeras.training.trainer import Trainer
 
 
 def fit(
@@ -28,10 +31,13 @@ def fit(
     order=None,
     drop_remainder=False,
     augment=None,
+    validation_split=0.0,
     validation_data=None,
     validation_batch_size=None,
     validation_freq=1,
+    class_weight=None,
     sample_weight=None,
+    steps_per_epoch=None,
     callbacks=None,
     steps_per_call=None,
     jit="auto",
@@ -81,17 +87,26 @@ def fit(
         augment: Function `(x, generator) -> x`, written in `keras.ops`, applied to each batch on the device;
             `generator` is a `keras.random.SeedGenerator` to pass as `seed` to `keras.random`. Use one function object
             throughout: each one needs a program of its own. Defaults to `None`.
+        validation_split: Float from 0 up to 1, the share of the examples, the last ones, that is kept for validation
+            where there is no `validation_data`. Defaults to `0.0`.
         validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, evaluated after epochs. Defaults to `None`.
-        validation_batch_size: Integer, examples in a batch of validation data. Defaults to `None`: up to 512.
+        validation_batch_size: Integer, examples in a batch of validation data. A loss or metric that is not a mean over
+            examples, such as a function of a whole batch, depends on it. Defaults to `None`: up to 512, where
+            `model.fit` takes `batch_size`.
         validation_freq: Integer, epochs from one validation to the next. Defaults to `1`.
+        class_weight: Dict of the weight of each class of `y`, 1 for those left out, in place of `sample_weight`.
+            Defaults to `None`.
         sample_weight: Array of shape `(examples,)`, as in `model.fit`. Defaults to `None`.
+        steps_per_epoch: Integer, steps after which an epoch ends; the next one goes on where it ended, and the last one
+            of a pass over the data has what is left. Not with `order`. Defaults to `None`, a pass.
         callbacks: Keras callback or list of them. Defaults to `None`.
         steps_per_call: Integer, the most steps in a chunk; see above. Defaults to `None`.
         jit: `True`, `False` (TensorFlow only) or `"auto"`, whether to compile with XLA. `"auto"` does unless a layer
             forbids it or TensorFlow's graphs are faster: on a CPU, where the step contains a convolution, and where
             it draws no random numbers and fewer than 4,000 steps are expected in all, by those that the optimizer has
-            behind it and those of this call. JAX always compiles; where its loops are slow (convolutions on a CPU),
-            Python calls one step after the other. What `model.compile` was given (`jit_compile`,
+            behind it and those of this call. Where XLA turns out not to compile the model, the graph runs instead, and
+            a line says so where `verbose` is not 0. JAX always compiles; where its loops are slow (convolutions on a
+            CPU), Python calls one step after the other. What `model.compile` was given (`jit_compile`,
             `steps_per_execution`) has no effect. Defaults to `"auto"`.
         initial_epoch: Integer, index of the epoch to begin with. Defaults to `0`.
         verbose: `0`, `1` or `2`, as in `model.fit`. Defaults to `0`.
@@ -102,8 +117,8 @@ def fit(
     Raises:
         TypeError: If `model` is not a Keras model.
         ValueError: If the model is not compiled, compiled to run eagerly, or distributed, if an argument is out of
-            range, if the arrays differ in length, if `batch_size` exceeds the data, or if `order` is ill-formed or has
-            an index out of range.
+            range, if data come in batches or are sparse, if the arrays differ in length, if `batch_size` exceeds the
+            data, or if `order` is ill-formed or has an index out of range.
 
     Warns:
         UserWarning: If the model computes in bfloat16 on a device that has to emulate it.
@@ -117,18 +132,31 @@ def fit(
     check_model(model, augment, jit)
     check_integers(0, epochs=epochs, initial_epoch=initial_epoch, seed=seed)
     check_integers(1, validation_freq=validation_freq)
-    sizes = {"batch_size": batch_size, "validation_batch_size": validation_batch_size, "steps_per_call": steps_per_call}
-    check_integers(1, optional=True, **sizes)
+    sizes = {"batch_size": batch_size, "validation_batch_size": validation_batch_size}
+    check_integers(1, optional=True, steps_per_call=steps_per_call, steps_per_epoch=steps_per_epoch, **sizes)
+    if not isinstance(shuffle, (bool, np.bool_)):
+        raise ValueError(f"`shuffle` must be a boolean. Received: shuffle={shuffle!r}")
+    if steps_per_epoch is not None and order is not None:
+        raise ValueError(
+            f"`steps_per_epoch` and `order` exclude each other. Received: {steps_per_epoch=}, and an order"
+        )
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = split_off((x, y, sample_weight), validation_split)
+    if class_weight is not None:
+        sample_weight = weights_of_classes(y, sample_weight, class_weight)
     data, n = packed_tensors(x, y, sample_weight)
     validation = None if validation_data is None else validation_tensors(validation_data, validation_batch_size)
     orders = epoch_orders(
         n, batch_size=batch_size, shuffle=shuffle, seed=seed, order=order, drop_remainder=drop_remainder
     )
-    steps = sum(map(len, orders(initial_epoch)))
+    if steps_per_epoch is not None:
+        orders = in_short_epochs(orders, steps_per_epoch)
+    steps = steps_per_epoch or sum(map(len, orders(initial_epoch)))
     callbacks = _callback_list(model, callbacks, epochs, steps, verbose)
     # Raises now, before any work, where a callback has a bad `every`.
     chunk_ends(callbacks.callbacks, steps, 0, 0, steps_per_call)
-    trainer = _Trainer(model, data, augment, jit, callbacks)
+    build_symbolically(model, keras.utils.unpack_x_y_sample_weight(data)[0])
+    trainer = Trainer(model, data, augment, callbacks, jit=jit, verbose=verbose)
 
     model.stop_training = False
     callbacks.on_train_begin()
@@ -167,62 +195,3 @@ def _epochs_done(model, steps):
     if not isinstance(model.optimizer, keras.optimizers.Optimizer):
         return 0
     return int(ops.convert_to_numpy(model.optimizer.iterations)) // steps
-
-
-class _Trainer:
-    """Runs chunks of steps by compiled programs, with the calls to callbacks that belong to them.
-
-    Attributes:
-        epochs: Integer, how many epochs the programs are expected to run in all, those of earlier calls included.
-    """
-
-    def __init__(self, model, data, augment, jit, callbacks):
-        self.epochs = 0
-        self._model = model
-        self._data = data
-        self._callbacks = callbacks
-        programs = programs_of(model)
-        self._generator = programs.generator
-        self._training = functools.partial(program_for, programs, model, training=True, augment=augment, jit=jit)
-        self._testing = functools.partial(program_for, programs, model, training=False, augment=None, jit=jit)
-
-    def begin_epoch(self, seed, epoch):
-        """Reset the metrics, and let the augmentation of an epoch depend on seed and epoch alone."""
-        self._model.reset_metrics()
-        state = np.random.SeedSequence([seed, epoch]).generate_state(1)
-        self._generator.state.assign(np.array([state[0] >> 1, 0], "int32"))
-        self._callbacks.on_epoch_begin(epoch)
-
-    def train(self, order, ends):
-        """Train one epoch, cut at `ends`, and return its logs."""
-        order = [ops.convert_to_tensor(part) for part in order]
-        for begin, end in itertools.pairwise([0, *ends]):
-            self._callbacks.on_train_batch_begin(begin)
-            logs = self._run(self._training, self._data, order, begin, end)
-            self._callbacks.on_train_batch_end(end - 1, logs)
-            if self._model.stop_training:
-                break
-        return dict(logs)
-
-    def validate(self, data, n, batch_size):
-        """Evaluate validation data and return its logs."""
-        order = epoch_orders(n, batch_size=batch_size, shuffle=False, seed=0, order=None, drop_remainder=False)(0)
-        steps = sum(map(len, order))
-        self._callbacks.on_test_begin()
-        self._model.reset_metrics()
-        self._callbacks.on_test_batch_begin(0)
-        logs = self._run(self._testing, data, map(ops.convert_to_tensor, order), 0, steps)
-        self._callbacks.on_test_batch_end(steps - 1, logs)
-        self._callbacks.on_test_end(logs)
-        return dict(logs)
-
-    def _run(self, program_for, data, order, begin, end):
-        """Run the steps `begin` to `end - 1` of an epoch; each part of `order` has batches of one size."""
-        first = 0
-        for part in order:
-            steps = len(part)
-            start, stop = max(begin - first, 0), min(end - first, steps)
-            if start < stop:
-                logs = program_for(data, part, steps * self.epochs)(data, part, start, stop)
-            first += steps
-        return logs

@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from bnkeras.arguments import check_integers
+
 
 def batch_order(n, batch_size, seed=0, epoch=0, shuffle=True, drop_remainder=False):
     """Return the indices of the examples in each batch of one epoch.
@@ -24,11 +26,17 @@ def batch_order(n, batch_size, seed=0, epoch=0, shuffle=True, drop_remainder=Fal
         List of integer arrays, one per step. All have `batch_size` entries, save the last, which has `n % batch_size`
         where that is not zero.
 
+    Raises:
+        ValueError: If an argument is out of range.
+
     Example:
 
     >>> [batch.tolist() for batch in batch_order(5, 2, shuffle=False)]
     [[0, 1], [2, 3], [4]]
     """
+    check_integers(1, n=n, batch_size=batch_size)
+    check_integers(0, seed=seed, epoch=epoch)
+    _check_size(n, batch_size)
     return [batch for part in _split(n, batch_size, seed, epoch, shuffle, drop_remainder) for batch in part]
 
 
@@ -44,9 +52,13 @@ def epoch_orders(n, *, batch_size, shuffle, seed, order, drop_remainder):
     if order is not None:
         return _callers_order(order, n, batch_size)
     batch_size = min(32, n) if batch_size is None else batch_size
+    _check_size(n, batch_size)
+    return lambda epoch: _split(n, batch_size, seed, epoch, shuffle, drop_remainder)
+
+
+def _check_size(n, batch_size):
     if batch_size > n:
         raise ValueError(f"`batch_size` must not exceed the number of examples, {n}. Received: batch_size={batch_size}")
-    return lambda epoch: _split(n, batch_size, seed, epoch, shuffle, drop_remainder)
 
 
 def _split(n, batch_size, seed, epoch, shuffle, drop_remainder):
@@ -57,6 +69,39 @@ def _split(n, batch_size, seed, epoch, shuffle, drop_remainder):
     return parts if drop_remainder or used == n else [*parts, order[None, used:]]
 
 
+def in_short_epochs(orders, steps):
+    """Cut each pass over the data into epochs of so many steps, as `model.fit(steps_per_epoch=...)` does.
+
+    Args:
+        orders: What `epoch_orders` returned, of which each pass takes the place of an epoch.
+        steps: Integer, steps of an epoch; the last one of a pass has what is left.
+
+    Returns:
+        A function of the epoch to its batches, as `epoch_orders`.
+
+    Raises:
+        ValueError: If a pass has fewer steps.
+    """
+    of_pass = functools.lru_cache(maxsize=1)(orders)
+    per_pass = sum(map(len, of_pass(0)))
+    if steps > per_pass:
+        raise ValueError(
+            f"`steps_per_epoch` must not exceed the batches that the data make, {per_pass}. "
+            f"Received: steps_per_epoch={steps}"
+        )
+    epochs_per_pass = -(-per_pass // steps)
+
+    def of_epoch(epoch):
+        begin = epoch % epochs_per_pass * steps
+        parts, first = [], 0
+        for part in of_pass(epoch // epochs_per_pass):
+            parts.append(part[max(begin - first, 0) : max(begin + steps - first, 0)])
+            first += len(part)
+        return [part for part in parts if len(part)]
+
+    return of_epoch
+
+
 def _callers_order(order, n, batch_size):
     """The caller's own order: an array for every epoch, or a function of the epoch."""
     shapes = []
@@ -64,7 +109,13 @@ def _callers_order(order, n, batch_size):
     # The order of the first epoch is asked for twice, once to count the steps.
     @functools.lru_cache(maxsize=1)
     def of_epoch(epoch):
-        batches = np.asarray(order(epoch) if callable(order) else order)
+        batches = order(epoch) if callable(order) else order
+        try:
+            batches = np.asarray(batches)
+        except ValueError:
+            raise ValueError(
+                f"`order` must have batches of one size. Received: in epoch {epoch}, {batches!r}"
+            ) from None
         shapes.append(batches.shape)
         _check(batches, epoch, n, batch_size, shapes[0])
         return [batches.astype("int32")]

@@ -247,7 +247,7 @@ def runs(scale, seeds=None):
     """
     settings = SCALES[scale]
     sets, curve = settings["sets"], settings["curve"]
-    of = {claim.id: headline_seeds([claim], seeds) for claim in CLAIMS}
+    of = {claim.id: _seeds([claim], seeds) for claim in CLAIMS}
     shares = {id_: of[id_] if curve else of[id_][:5] for id_ in ("S2", "S3")}
     cnn = functools.partial(_runs, network="CNN", data=sets[0], **settings["cnn"])
     mnist = functools.partial(_runs, network="MLP", data=settings["mnist"], **settings["mlp"])
@@ -265,8 +265,14 @@ def runs(scale, seeds=None):
     return list(dict.fromkeys(result))
 
 
+def _seeds(claims, seeds=None):
+    """The seeds of some claims' headlines but for the first, which was looked at while the study was written."""
+    usual = headline_seeds(claims, seeds)
+    return range(usual.start + 1, usual.stop + 1)
+
+
 def _explored(sets, cnn, mnist, curve):
-    ten = headline_seeds([])
+    ten = _seeds([])
     changes = [{"condition": name} for name in CONDITIONS] + [{"learning_rate": HIGH_RATE}]
     result = [run for name in sets for change in changes for run in mnist(ten, data=name, **change)]
     result += _timed(sets[0], ten, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)

@@ -9,9 +9,12 @@ No single learning rate suits all of them, so each takes seven, and a claim comp
 best for it at that batch size on a tenth of the training examples, which are not trained on. Standardized weights
 start at the scale of the other kernels. For the question of correlated features, LN and BN also see the features of
 BNG(glass) decorrelated, and with a common part added to all of them.
-Scales: `quick` on a sample, with two batch sizes; `laptop` 4,000 training examples (five hours of a core).
+The map over what the report leaves out compares them again on images for other initial deviations, and with ReLU.
+Scales: `quick` on a sample, with two batch sizes; `laptop` 4,000 training examples (five hours of a core, and one for
+each seed of the map).
 """
 
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import ClassVar
@@ -33,6 +36,7 @@ SCALES = {
         "epochs": 8,
         "steps": 0,
         "explored": (),
+        "map_seeds": 0,
     },
     "laptop": {
         "images": "mnist",
@@ -43,15 +47,17 @@ SCALES = {
         "epochs": 10,
         "steps": 2_000,
         "explored": ("gn", "ghost_bn"),
+        "map_seeds": 3,
     },
 }
 NORMALIZATIONS = ("none", "bn", "ln", "ws", "ws_bn")
 PIXELS = "as they are"
 FEATURES = ("decorrelated", "standardized", "correlated")
 CORRELATED_SIZES = (10, 64)
-TABLE_SIZES = (2, 10, 64, 256)
+TABLE_SIZES = MAP_SIZES = (2, 10, 64, 256)
 GROUP_SIZE = 16
-STDDEV = 0.05
+ACTIVATION, STDDEV = "sigmoid", 0.05
+MAP_ACTIVATIONS, MAP_STDDEVS = (ACTIVATION, "relu"), (STDDEV, 0.2, 0.8)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class Run:
         steps: Training steps at the second; 0 for none.
         seed: Of the weights and the batch order, and for glass of the split.
         ws_scale: Standard deviation of standardized kernels, as they are used.
+        activation: Of the hidden layers.
+        stddev: Standard deviation of the initial weights.
     """
 
     study: ClassVar[str] = "ln_bn_ws"
@@ -83,6 +91,8 @@ class Run:
     steps: int
     seed: int
     ws_scale: float = STDDEV
+    activation: str = ACTIVATION
+    stddev: float = STDDEV
 
     def train(self):
         """Train and return the table `epochs`, a row per checkpoint and way of inference, and `mean_correlation`."""
@@ -92,7 +102,7 @@ class Run:
         data, correlation = _data(self.data, self.examples, self.features, self.seed)
         x, y, x_test, y_test = data.arrays
         count = len(x) - len(x) // 10
-        form = (self.normalization, x.shape[1:], len(data.class_names), self.ws_scale)
+        form = (self.normalization, x.shape[1:], len(data.class_names), self.ws_scale, self.activation, self.stddev)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate)
         budgets = {"epochs": self.epochs * (count // self.batch_size), "steps": self.steps}
         with warnings.catch_warnings():
@@ -121,13 +131,13 @@ def _data(name, examples, features, seed):
     return data, datasets.mean_correlation(data.x_train)
 
 
-def build(normalization, input_shape, classes, ws_scale, seed):
+def build(normalization, input_shape, classes, ws_scale, activation, stddev, seed):
     """The uncompiled network of a run."""
     from bnkeras import models
 
     group_size = GROUP_SIZE if normalization == "ghost_bn" else None
-    options = {"stddev": STDDEV, "group_size": group_size, "ws_scale": ws_scale, "seed": seed}
-    return models.mlp(input_shape, classes, normalization, **options)
+    options = {"activation": activation, "stddev": stddev, "group_size": group_size, "ws_scale": ws_scale}
+    return models.mlp(input_shape, classes, normalization, **options, seed=seed)
 
 
 def runs(scale, seeds=None):
@@ -151,11 +161,14 @@ def runs(scale, seeds=None):
         for features in FEATURES:
             chosen = headline_seeds(["F2"], seeds)
             result += _runs(settings, table[0], features, ("bn", "ln"), CORRELATED_SIZES, chosen)
+    for activation, stddev in itertools.product(MAP_ACTIVATIONS, MAP_STDDEVS):
+        form = {"activation": activation, "stddev": stddev, "ws_scale": stddev, "steps": 0}
+        result += _runs(settings, *images, NORMALIZATIONS, MAP_SIZES, range(settings["map_seeds"]), **form)
     return list(dict.fromkeys(result))
 
 
 def _runs(settings, data, features, kinds, sizes, seeds, **options):
-    options |= {name: settings[name] for name in ("examples", "epochs", "steps")}
+    options = {name: settings[name] for name in ("examples", "epochs", "steps")} | options
     return [
         Run(data, features=features, normalization=kind, batch_size=size, learning_rate=rate, seed=seed, **options)
         for kind in kinds

@@ -1,16 +1,20 @@
 """Claims B2 to B6, F1 and F2: kinds of normalization compared, each at the rate that validation chose for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.claims import NOT_ABOVE, Claim, Measure
 from bnkeras.evidence.effects import at, at_inference, headline
+from bnkeras.evidence.seeds import FIRST
 
 PIXELS, PLAIN = "as they are", ("as they are", "standardized")
 SMALLEST, SMALL, REFERENCE = 2, 10, 64
 LEAST_SIZES = 3  # without which nothing is said of the spread over sizes
 REPORTED = ("none", "bn", "ln", "ws", "ws_bn")  # the kinds of the report
 UNSCALED = "ws, scale 1"
+FORM = ["activation", "stddev"]
 WAYS = ("population", "moving averages")
 _SETTING = ["budget", "data", "features", "normalization", "batch_size"]
 
@@ -57,6 +61,22 @@ def explored(effect):
         return pd.concat(parts, names=["data", "inference", "budget"])
 
     return everywhere
+
+
+def by_form(effect):
+    """An effect of the headline's for each activation and initial deviation of the map."""
+
+    def over_the_map(tables):
+        epochs = tables["epochs"]
+        epochs = epochs[epochs.seed < FIRST]
+        # Effects look at the headlines' seeds alone.
+        parts = epochs.assign(seed=epochs.seed + FIRST).groupby(FORM, sort=False)
+        effects = {form: effect({"epochs": part}).rename(lambda seed: seed - FIRST) for form, part in parts}
+        if not effects:
+            return pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=[*FORM, "seed"]))
+        return pd.concat(effects, names=FORM).sort_index()
+
+    return over_the_map
 
 
 def of_kind(wide, kind, sizes=range(1, 1025)):
@@ -134,6 +154,9 @@ def more_when_correlated(tables):
 
 def _claim(id, sentence, headline, *more, reported="figure", **options):
     unknown = "" if options.get("open") else "learning rate (0.01 to 10, chosen on validation)"
+    if id != "F2":
+        forms = replace(headline, words=f"{headline.words}, by initial deviation", effect=by_form(headline.effect))
+        more = (*more, forms)
     return Claim(id, "mnist-report", sentence, reported, headline, more, unknown, **options)
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
+from bnkeras.evidence.seeds import FIRST
 from bnkeras.studies.ln_bn_ws.claims import CLAIMS, PLAIN, SMALL, UNSCALED, WAYS, by_features, chosen, points
 
 _KINDS = ["none", "bn", "ln", "ws", UNSCALED, "ws_bn", "gn", "ghost_bn"]
@@ -31,7 +32,22 @@ def figures(results):
     small = pair[pair.batch_size <= SMALL]
     drawn["small"] = plots.lines(small, *_AXES, **options, ticks=ticks[: small.batch_size.nunique()], title=says["F1"])
     lead = by_features(results.tables)
-    return drawn | ({"features": _features(plots, results, lead, says["F2"])} if len(lead) else {})
+    if len(lead):
+        drawn["features"] = _features(plots, results, lead, says["F2"])
+    if (results.tables["epochs"].seed < FIRST).any():
+        drawn["map"] = _map(plots, results)
+    return drawn
+
+
+def _map(plots, results):
+    """The headlines' effects for other initial deviations and activations."""
+    epochs = results.tables["epochs"]
+    parts = {f"{claim.id}  {claim.headline.words}": claim.explored[-1].effect for claim in CLAIMS if claim.id != "F2"}
+    effects = {words: effect(results.tables) for words, effect in parts.items()}
+    table = pd.concat(effects, names=["claim"]).rename("points").reset_index()
+    caption = f"each kind at the rate that validation chose; {plots.describe(results, epochs[epochs.seed < FIRST])}"
+    axes = {"x": "stddev", "y": "claim", "value": "points", "col": "activation"}
+    return plots.heat_maps(table, **axes, centre=0, limits=(-10, 10), caption=caption)
 
 
 def accuracies(tables):
