@@ -16,6 +16,7 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 def read(path):
     """A notebook as it is shown: what comes before the first section is set-up, and bars of progress are left out."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.setdefault("language_info", {})["pygments_lexer"] = "python3"  # IPython's is no part of nbconvert
     opening = True
     for cell in notebook.cells:
         if cell.cell_type == "code":
