@@ -10,6 +10,7 @@ import pytest
 from bnkeras import places, site, studies
 from bnkeras.__main__ import main
 from bnkeras.evidence import claims, results
+from bnkeras.site import pages
 from bnkeras.site.markdown import renderer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,6 +80,14 @@ def test_a_folder_with_other_files_is_refused(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+def test_a_page_that_a_study_has_of_its_own_is_taken_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("bnkeras.studies.batch_size.figures.page", lambda found: f"play with {found}", raising=False)
+    assert pages._write_pages_of_studies(tmp_path, {"batch_size": "it", "bng_glass": "that"}) == {
+        "batch_size": "batch_size.html"
+    }
+    assert (tmp_path / "batch_size.html").read_text() == "play with it"
+
+
 def test_without_its_libraries_the_command_names_them(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("bnkeras.__main__.find_spec", lambda name: None)
     assert main(["site", str(tmp_path / "site")]) == 2
@@ -88,14 +97,14 @@ def test_without_its_libraries_the_command_names_them(tmp_path, capsys, monkeypa
 
 @pytest.mark.slow
 def test_pages_load_nothing_from_outside_and_lead_to_each_other(built):
-    pages = {path.name: Page(path) for path in built.glob("*.html")}
-    assert {"index.html", "evidence.html", "protocol.html"} < set(pages)
-    for name, page in pages.items():
+    found = {path.name: Page(path) for path in built.glob("*.html")}
+    assert {"index.html", "evidence.html", "protocol.html"} < set(found)
+    for name, page in found.items():
         for load in page.loads:
             assert load.startswith("data:") or (built / load).is_file(), f"{name} loads {load}"
         for link in [link for link in page.links if "://" not in link]:
             file, _, fragment = link.partition("#")
-            target = pages[file.partition("?")[0] or name]
+            target = found[file.partition("?")[0] or name]
             assert not fragment or fragment in target.ids or "%" in fragment, f"{name} leads to {link}"
         assert not page.silent, f"{name} has pictures without a text"
     for style in built.glob("*.css"):
@@ -199,5 +208,7 @@ def test_rows_unfold_by_keyboard_and_by_address(visit):
 def test_no_page_is_wider_than_the_window(visit, built, width):
     for path in sorted(built.glob("*.html")):
         page = visit(path.name, width)
+        if page.locator(".menu").count():  # a study's own page has none
+            page.locator(".menu summary").click()
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width, path.name
         page.close()
