@@ -34,14 +34,15 @@ def programs_of(model):
     They are new after `model.compile`, and after layers were frozen or unfrozen.
 
     Raises:
-        ValueError: If variables were frozen or unfrozen without `compile`, so that the optimizer does not know of it.
+        ValueError: If variables were frozen, unfrozen or, as by `model.quantize`, replaced without `compile`, so that
+            the optimizer does not know of it.
     """
     compiled_with = _compiled_with(model)
     flags = [layer.trainable for layer in (model, *layers_of(model))]
     trainable = {id(variable) for variable in model.trainable_variables}
     kept = getattr(model, _PROGRAMS, None)
     if kept is not None and kept.compiled_with == compiled_with:
-        if kept.flags == flags:
+        if kept.flags == flags and kept.trainable == trainable:
             return kept
         if kept.trainable != trainable:
             raise ValueError(

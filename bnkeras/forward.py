@@ -82,12 +82,14 @@ def _restore(one, name, context):
         del _BEFORE[id(one), name]
 
 
-def stateless(model, function):
+def stateless(model, function, scope=keras.StatelessScope):
     """Compile a function that calls `model`; it reads the current weights and writes nothing.
 
     Args:
         model: A built `keras.Model`.
         function: Function of tensors, or nested structures of them, to tensors.
+        scope: Function of pairs of variables and values to the `keras.StatelessScope` that `function` runs in.
+            Defaults to the class itself.
 
     Returns:
         The compiled function. It is traced once for each form of its arguments. A model with `run_eagerly=True`, and
@@ -95,13 +97,13 @@ def stateless(model, function):
     """
 
     def run(*args):
-        with keras.StatelessScope():
+        with scope(()):
             return function(*args)
 
     if model.run_eagerly:
         return run
     if keras.config.backend() == "jax":
-        return _compiled_by_jax(model, function)
+        return _compiled_by_jax(model, function, scope)
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -109,14 +111,14 @@ def stateless(model, function):
     return run
 
 
-def _compiled_by_jax(model, function):
+def _compiled_by_jax(model, function, scope):
     import jax
 
     variables = model.variables
 
     @jax.jit
     def run(values, *args):
-        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+        with scope(list(zip(variables, values, strict=True))):
             return function(*args)
 
     return lambda *args: run([variable.value for variable in variables], *args)

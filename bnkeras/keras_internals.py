@@ -4,6 +4,8 @@ There is no public name for any of them. `tests/test_keras_internals.py` holds e
 `pyproject.toml` allows only releases that passed.
 """
 
+import contextlib
+import inspect
 import sys
 
 import keras
@@ -27,14 +29,30 @@ def resumed_epoch(model):
     return model._initial_epoch
 
 
+def optimized_variables(model):
+    """Return the variables that the optimizer of a model was built for, or `None` where it has not been.
+
+    Its public list has the optimizer's own variables instead.
+    """
+    optimizer = model.optimizer if model.compiled else None
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(optimizer._trainable_variables) if getattr(optimizer, "built", False) else None
+
+
 def outermost_layer():
     """Return the layer or model whose call is under way in this thread, of several the outermost; `None` without one.
 
-    A layer has no way to tell which model calls it.
+    A layer has no way to tell which model calls it. On JAX Keras's trainer calls a model in a way that Keras does not
+    note, through `stateless_call`, which is looked for among the callers.
     """
     from keras.src.backend.common.global_state import get_global_attribute
 
-    return getattr(get_global_attribute("current_call_ctx"), "entry_layer", None)
+    layer, frame = getattr(get_global_attribute("current_call_ctx"), "entry_layer", None), sys._getframe(1)
+    while frame and keras.config.backend() == "jax":
+        if frame.f_code is inspect.unwrap(keras.Layer.stateless_call).__code__:
+            layer = frame.f_locals["self"]
+        frame = frame.f_back
+    return layer
 
 
 def in_weight_files():
@@ -56,3 +74,21 @@ def in_xla():
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
     return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+@contextlib.contextmanager
+def unlocked(layer):
+    """A context in which a layer that is built can be given further weights."""
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
+
+
+def micro_steps(optimizer):
+    """Return how many micro-batches an optimizer has been given the gradients of.
+
+    `optimizer.iterations` counts the batches that they make up.
+    """
+    return optimizer._iterations

@@ -161,6 +161,38 @@ def forest(verdicts, *, caption, title=""):
     return _captioned(figure, caption, title, list(zip(*axis.get_legend_handles_labels(), strict=True)))
 
 
+@_themed
+def examination(losses, layers, *, caption, title=""):
+    """Losses of a model by the statistics it uses, where there are any, and the gaps of its layers' moving statistics.
+
+    Args:
+        losses: `Series` of losses by name; may be empty.
+        layers: `DataFrame` with a row for each layer and the columns `mean_gap` and `variance_gap`.
+        caption, title: See `lines`.
+    """
+    panels = 1 + bool(len(losses))
+    width = max(2.5 * HEIGHT, 2.5 + 0.3 * len(layers))
+    figure, axes = plt.subplots(1, panels, figsize=(1.5 * HEIGHT * (panels - 1) + width, 1.3 * HEIGHT), squeeze=False)
+    if len(losses):
+        sns.barplot(
+            x=losses.to_numpy(), y=list(losses.index), color=KIND_COLORS[label("normalization", "bn")], ax=axes[0, 0]
+        )
+        axes[0, 0].set(xlabel="loss", xlim=(0, None) if losses.min() >= 0 else None)
+    entries = []
+    for column, color, marker in zip(("mean_gap", "variance_gap"), _COLORS, "os", strict=False):
+        dots = axes[0, -1].plot(range(len(layers)), layers[column], marker, color=color)
+        entries.append((dots[0], column.replace("_", " ")))
+    axes[0, -1].axhline(0.1, color="0.5", linestyle=":")
+    axes[0, -1].set_yscale("symlog", linthresh=0.1)
+    axes[0, -1].set(
+        ylim=(0, max(1, 1.5 * layers[["mean_gap", "variance_gap"]].max(axis=None))),
+        ylabel="moving statistics against the data's",
+    )
+    every = max(1, len(layers) // 40)
+    axes[0, -1].set_xticks(range(0, len(layers), every), layers.index[::every], rotation=90, fontsize=7)
+    return _captioned(figure, caption, title, entries)
+
+
 def _named(table, hue, options):
     """Arguments of a seaborn function: the table with readable, ordered levels, and the colours of `hue`."""
     columns = [options[name] for name in ("row", "col", "style", "units") if options.get(name)]

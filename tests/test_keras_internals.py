@@ -80,6 +80,38 @@ def test_resumed_epoch(tmp_path):
     assert keras_internals.resumed_epoch(resumed) == 2
 
 
+@guards("Optimizer._trainable_variables")
+def test_optimized_variables():
+    model = nested()
+    assert keras_internals.optimized_variables(model) is None
+    for optimizer in (keras.optimizers.SGD(0.1), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))):
+        model.compile(optimizer, "mse")
+        assert keras_internals.optimized_variables(model) is None
+        optimizer.build(model.trainable_variables)
+        known = keras_internals.optimized_variables(model)
+        assert [id(variable) for variable in known] == [id(variable) for variable in model.trainable_variables]
+
+
+@guards("Layer._tracker")
+def test_unlocked():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with keras_internals.unlocked(layer):
+        layer.extra = keras.Variable(np.zeros(2, "float32"), trainable=False)
+    assert layer.non_trainable_variables[-1] is layer.extra
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.more = keras.Variable(np.zeros(2, "float32"))
+
+
+@guards("Optimizer._iterations")
+def test_micro_steps():
+    model = nested()
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), "mse")
+    model.fit(np.ones((6, 3)), np.ones((6, 3)), batch_size=2, verbose=0)
+    assert int(keras_internals.micro_steps(model.optimizer)) == 3
+    assert int(model.optimizer.iterations) == 1
+
+
 @guards("global_state's current_call_ctx")
 def test_outermost_layer():
     seen = []
@@ -171,6 +203,7 @@ def test_private_names_stand_in_one_file():
         "keras_internals.py": [
             "_flatten_layers",
             "_initial_epoch",
+            "_trainable_variables",
             "keras.src.backend.common.global_state",
             "tensorflow.python.ops.control_flow_util",
         ]

@@ -143,10 +143,13 @@ def test_another_model_of_shared_layers_is_first_used_inside(norm):
     model, twice = keras.Model(inputs, outputs), keras.Model(inputs, layers.Rescaling(2.0)(outputs))
     twice.compile("sgd", "mse")
     usual = 2 * X / np.sqrt(1 + 1e-3)
+    plain = keras.Model(inputs, outputs)
     with batch_statistics(model):
         np.testing.assert_allclose(twice.predict(X, verbose=0).mean(0), 0, atol=1e-4)
+        np.testing.assert_allclose(plain.predict(X, verbose=0).mean(0), 0, atol=1e-4)
         assert twice.evaluate(X, usual, verbose=0) > 1
     np.testing.assert_allclose(twice.predict(X, verbose=0), usual, rtol=1e-5)
+    np.testing.assert_allclose(plain.predict(X, verbose=0), usual / 2, rtol=1e-5)
     assert twice.evaluate(X, usual, verbose=0) < 1e-6
 
 

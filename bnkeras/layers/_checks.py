@@ -28,13 +28,13 @@ def check_numbers(axis, momentum, epsilon):
             raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
 
 
-def check_modes(synchronized, renorm, group_size, inference):
+def check_modes(synchronized, renorm, group_size, inference, accumulation_steps):
     """Check which statistics the layer takes.
 
     Raises:
         ValueError: If an argument is out of range, or two exclude each other.
     """
-    check_integers(1, optional=True, group_size=group_size)
+    check_integers(1, optional=True, group_size=group_size, accumulation_steps=accumulation_steps)
     if inference not in _INFERENCE:
         raise ValueError(f"`inference` must be one of {_INFERENCE}. Received: inference={inference!r}")
     for name, value in (("synchronized", synchronized), ("renorm", renorm)):

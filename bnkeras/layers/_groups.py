@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from bnkeras.layers.moments import moments
+from bnkeras.layers.moments import moments, without
 
 
 def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
@@ -27,7 +27,7 @@ def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
         y = y * ops.reshape(ops.cast(gamma, x.dtype), aligned)
     if beta is not None:
         y = y + ops.reshape(ops.cast(beta, x.dtype), aligned)
-    return ops.reshape(y, ops.shape(x)), *(ops.mean(ops.squeeze(s, axes), 0) for s in (mean, variance))
+    return ops.reshape(y, ops.shape(x)), *(ops.mean(without(s, axes), 0) for s in (mean, variance))
 
 
 def _split(x, size):
@@ -41,6 +41,10 @@ def _split(x, size):
         check = tf.debugging.Assert(batch % size == 0, [message.format(size, ""), batch])
         with tf.control_dependencies([check]):
             x = tf.identity(x)
-    elif batch % size:
+    elif not isinstance(batch, int) and not (batch % size == 0):  # noqa: SIM201
+        # Where JAX exports for batches of any size, it has names for sizes. That of a multiple passes.
+        received = f"group_size={size}, a batch of unknown size, {batch!r}"
+        raise ValueError(f"Export groups for a fixed batch, by `input_signature`. Received: {received}")
+    elif isinstance(batch, int) and batch % size:
         raise ValueError(message.format(size, batch))
     return ops.reshape(x, (-1, size, *ops.shape(x)[1:]))

@@ -71,15 +71,21 @@ def transformed(layer, mean, variance):
     return r, d if beta is None else d + beta
 
 
-def update(layer, mean, variance):
-    """Move the running statistics of a layer, those of training and those of inference, towards a batch's."""
+def moved(layer, mean, variance):
+    """Return the running statistics of a layer, those of training and those of inference, moved towards a batch's.
+
+    Returns:
+        A list of `(weight, value)`.
+    """
     stddev = ops.sqrt(variance + layer.epsilon)
-    for weight, value in ((layer.renorm_mean, mean), (layer.renorm_stddev, stddev)):
-        weight.assign(_moved(weight, value, layer.renorm_momentum))
-    layer.moving_mean.assign(_moved(layer.moving_mean, mean, layer.momentum))
     moving = _moved(layer.moving_stddev, stddev, layer.momentum)
-    layer.moving_stddev.assign(moving)
-    layer.moving_variance.assign(ops.relu(moving * moving - layer.epsilon))
+    return [
+        (layer.renorm_mean, _moved(layer.renorm_mean, mean, layer.renorm_momentum)),
+        (layer.renorm_stddev, _moved(layer.renorm_stddev, stddev, layer.renorm_momentum)),
+        (layer.moving_mean, _moved(layer.moving_mean, mean, layer.momentum)),
+        (layer.moving_stddev, moving),
+        (layer.moving_variance, ops.relu(moving * moving - layer.epsilon)),
+    ]
 
 
 def _moved(weight, value, momentum):

@@ -9,7 +9,7 @@ from bnkeras.layers.batch_norm import BatchNormLayer
 
 _KINDS = {"bnkeras": BatchNormLayer, "keras": keras.layers.BatchNormalization}
 # Arguments that Keras's layer lacks, and the values at which it does the same.
-_OURS_ALONE = {"group_size": None, "inference": "population"}
+_OURS_ALONE = {"group_size": None, "inference": "population", "accumulation_steps": None}
 # What names a class in a configuration.
 _NAMES = ("module", "class_name", "registered_name")
 
@@ -33,7 +33,8 @@ def swap(model, to="bnkeras"):
     Raises:
         TypeError: If `model` is not a Keras model.
         ValueError: If it is not built, has no layer of the other kind, has one that it makes by itself, out of reach of
-            its configuration, or, on the way back, one with `group_size` or `inference="batch"`.
+            its configuration, or, on the way back, one with `group_size`, `inference="batch"` or
+            `accumulation_steps`.
 
     Example:
 
@@ -115,4 +116,4 @@ def _copy_state(model, copy):
             copy.optimizer.build(copy.trainable_variables)
         sources, targets = [*sources, *model.optimizer.variables], [*targets, *copy.optimizer.variables]
     for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
+        target.assign(keras.ops.copy(source))  # on JAX training gives its arrays away

@@ -3,14 +3,14 @@
 import keras
 from keras import constraints, initializers, ops, regularizers
 
-from bnkeras.layers import _checks, _fused, _renorm
+from bnkeras.layers import _checks, _fused, _renorm, accumulation
 from bnkeras.layers._groups import normalize_groups
 from bnkeras.layers._names import NamedInFiles
 from bnkeras.layers.moments import moments
 
 _PLAIN_ARGUMENTS = (
     *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
-    *("synchronized", "group_size", "inference"),
+    *("synchronized", "group_size", "inference", "accumulation_steps"),
 )
 _SERIALIZED_ARGUMENTS = {
     initializers: tuple(f"{w}_initializer" for w in ("beta", "gamma", "moving_mean", "moving_variance")),
@@ -78,6 +78,13 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         inference: `"population"`: inference uses the moving statistics; `"batch"`: it uses the batch's own, and
             leaves the moving ones alone. Read when a function is traced: after a change, compile again. Defaults to
             `"population"`.
+        accumulation_steps: Optional integer k, for an optimizer with `gradient_accumulation_steps=k`: the moving
+            statistics are updated at every k-th call in training alone, by the mean and the variance of all values in
+            these k micro-batches, as by one batch of them; a layer that a step calls m times needs k * m. Adds the
+            weights `accumulated_steps`, `accumulated_count`, `accumulated_mean` and `accumulated_variance`. What is
+            normalized is each micro-batch, by its own statistics, so that layers behind another normalization see
+            other inputs than with one batch, and their statistics equal those of the batch no more than about.
+            `accumulate_statistics` sets it throughout a model. Defaults to `None`, an update at every call.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name`, `dtype` and `trainable`.
 
     Call arguments:
@@ -131,11 +138,12 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         synchronized=False,
         group_size=None,
         inference="population",
+        accumulation_steps=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         _checks.check_numbers(axis, momentum, epsilon)
-        _checks.check_modes(synchronized, renorm, group_size, inference)
+        _checks.check_modes(synchronized, renorm, group_size, inference, accumulation_steps)
         _renorm.check(renorm, renorm_clipping, renorm_momentum)
         self.axis = int(axis)
         self.momentum = float(momentum)
@@ -156,6 +164,7 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         self.synchronized = synchronized
         self.group_size = group_size
         self.inference = inference
+        self.accumulation_steps = accumulation_steps
         self.supports_masking = True
         self.gamma = self.beta = self.moving_mean = self.moving_variance = None
 
@@ -176,6 +185,8 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
             initial = _renorm.initial(self.moving_mean_initializer, self.moving_variance_initializer)
             for name, initializer in initial.items():
                 setattr(self, name, self._add_channel_weight(name, channels, initializer))
+        if self.accumulation_steps is not None:
+            accumulation.add_weights(self)
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def _add_channel_weight(self, name, channels, moving=None):
@@ -202,12 +213,10 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         if mask is not None:
             _checks.check_mask(tuple(mask.shape), tuple(inputs.shape))
         x = inputs if keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype else _widened(inputs)
-        if training and self.trainable and self.renorm:
-            y = self._renormalize(_widened(x), mask)
-        elif training and self.trainable:
-            y, mean, variance = self._normalize_by_batch(x, mask)
-            self._update(self.moving_mean, mean)
-            self._update(self.moving_variance, variance)
+        if training and self.trainable:
+            normalize = self._renormalize if self.renorm else self._normalize_by_batch
+            y, mean, variance = normalize(x, mask)
+            self._update(mean, variance, x, mask)
         elif self.inference == "batch" or self._own_statistics:
             y, _, _ = self._normalize_by_batch(x, mask)
         else:
@@ -244,14 +253,28 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         return moments(x, axes, mask, synchronized=self.synchronized)
 
     def _renormalize(self, x, mask):
-        """Return `x` normalized as batch renormalization does; update the statistics."""
+        """Return `x` normalized as batch renormalization does, and its own mean and variance per channel."""
+        x = _widened(x)
         mean, variance = self._moments(x, None if mask is None else ops.expand_dims(mask, -1))
         gamma, beta = _renorm.transformed(self, mean, variance)
-        _renorm.update(self, mean, variance)
-        return ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
+        y = ops.batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
+        return y, mean, variance
 
-    def _update(self, moving, batch):
-        moving.assign(self.momentum * ops.cast(moving, batch.dtype) + (1.0 - self.momentum) * batch)
+    def _update(self, mean, variance, x, mask):
+        """Move the statistics towards those of a batch `x`, or of the batch that it is the last part of."""
+        due = None
+        if self.accumulation_steps is not None:
+            due, mean, variance = accumulation.pool(self, mean, variance, x, mask)
+        for weight, value in _renorm.moved(self, mean, variance) if self.renorm else self._moved(mean, variance):
+            weight.assign(value if due is None else ops.where(due, value, ops.cast(weight, value.dtype)))
+
+    def _moved(self, mean, variance):
+        for weight, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            yield weight, self.momentum * ops.cast(weight, value.dtype) + (1.0 - self.momentum) * value
+
+    def load_own_variables(self, store):
+        """Load weights, also those of a layer that differs in whether it has `accumulation_steps`."""
+        super().load_own_variables(accumulation.fitted(self, store))
 
     def get_config(self):
         """Return the arguments that make this layer."""

@@ -26,7 +26,12 @@ def moments(x, axes, mask=None, keepdims=False, synchronized=False):
     mean, variance = guard * (shift + excess), guard * variance
     if synchronized:
         mean, variance = _over_replicas(count, mean, variance)
-    return (mean, variance) if keepdims else (ops.squeeze(mean, axes), ops.squeeze(variance, axes))
+    return (mean, variance) if keepdims else (without(mean, axes), without(variance, axes))
+
+
+def without(x, axes):
+    """Drop axes of length 1, which TensorFlow need not know to be of length 1."""
+    return ops.reshape(x, [n for i, n in enumerate(ops.shape(x)) if i not in axes])
 
 
 def precise_moments(x, axes, mask=None):

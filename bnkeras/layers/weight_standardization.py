@@ -43,7 +43,7 @@ class _WeightStandardization:
         if not scale > 0:
             raise ValueError(f"`scale` must be positive. Received: scale={scale!r}")
         if self.quantization_mode is not None:
-            raise ValueError(f"{type(self).__name__} cannot be quantized. Received: dtype={self.dtype_policy.name!r}")
+            raise ValueError(f"{self._refusal()} Received: dtype={self.dtype_policy.name!r}")
         self.scale = float(scale)
 
     def get_config(self):
@@ -64,7 +64,14 @@ class _WeightStandardization:
 
     def quantize(self, *args, **kwargs):
         """Refuse: Keras's quantized calls would use the kernel as it is stored."""
-        raise NotImplementedError(f"{type(self).__name__} {self.name!r} cannot be quantized.")
+        raise NotImplementedError(self._refusal())
+
+    def _refusal(self):
+        return (
+            f"{type(self).__name__} {self.name!r} cannot be quantized by Keras, which would use the kernel without "
+            "standardization; it stays as it is. TFLite, which quantizes the standardized kernel, can: "
+            "model.export('model.tflite', format='litert', optimizations=[tf.lite.Optimize.DEFAULT])."
+        )
 
 
 @keras.saving.register_keras_serializable(package="bnkeras")

@@ -1,6 +1,7 @@
 """Statistics of batch normalization: each batch's own, and the whole data's."""
 
+from bnkeras.statistics.accumulation import accumulate_statistics
 from bnkeras.statistics.batch import batch_statistics
 from bnkeras.statistics.population import estimate_population_statistics
 
-__all__ = ["batch_statistics", "estimate_population_statistics"]
+__all__ = ["accumulate_statistics", "batch_statistics", "estimate_population_statistics"]

@@ -25,7 +25,8 @@ def batch_statistics(model):
     with mean and biased variance of the batch, in place of the moving ones. That holds for `BatchNormLayer` and for
     `keras.layers.BatchNormalization`, frozen or not, in nested models and in other models that share them too. Dropout
     stays off and the moving statistics stay as they are, unlike with `model(x, training=True)`. An output then depends
-    on the other examples of its batch. What is saved inside infers with the moving statistics, as ever.
+    on the other examples of its batch. What is saved inside infers with the moving statistics, as ever; `model.export`
+    is refused.
 
     What `predict`, `evaluate` and `fit` have compiled is put aside and put back at the end, after an exception too:
     each context compiles for itself, and nothing needs compiling after it, save another model of shared layers that
@@ -63,10 +64,23 @@ def batch_statistics(model):
     callers = weakref.WeakSet()
     to_batch = overridden(ours, _own_statistics=lambda layer, old: True)
     try:
-        with to_batch, overridden(layers, call=partial(_by_batch, callers)), recompiled(models):
+        by_batch = overridden(layers, call=partial(_by_batch, callers))
+        with to_batch, by_batch, overridden(models, export=_refusing), recompiled(models):
             yield model
     finally:
         forget([caller for caller in callers if not any(caller is known for known in models)])
+
+
+def _refusing(model, export):
+    """Stands in for `model.export`, which writes down what layers compute at the time."""
+
+    def refuse(*args, **kwargs):
+        raise ValueError(
+            "`batch_statistics` ends with its context and cannot be exported. Export after it, or a model of "
+            f'BatchNormLayer(inference="batch"), which keeps to batches. Received: model={model.name!r}'
+        )
+
+    return refuse
 
 
 def _by_batch(callers, layer, call):
