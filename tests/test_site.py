@@ -1,5 +1,6 @@
 """The site: what its pages hold, and how they behave in a browser."""
 
+import importlib
 import re
 import shutil
 from html.parser import HTMLParser
@@ -81,10 +82,10 @@ def test_a_folder_with_other_files_is_refused(tmp_path, capsys):
 
 
 def test_a_page_that_a_study_has_of_its_own_is_taken_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("bnkeras.studies.batch_size.figures.page", lambda found: f"play with {found}", raising=False)
-    assert pages._write_pages_of_studies(tmp_path, {"batch_size": "it", "bng_glass": "that"}) == {
-        "batch_size": "batch_size.html"
-    }
+    drawing = importlib.import_module("bnkeras.studies.batch_size.figures")
+    monkeypatch.setattr(drawing, "page", lambda found: f"play with {found}", raising=False)
+    written = pages._write_pages_of_studies(tmp_path, {"batch_size": "it", "bng_glass": "that"})
+    assert written == {"batch_size": "batch_size.html"}
     assert (tmp_path / "batch_size.html").read_text() == "play with it"
 
 
