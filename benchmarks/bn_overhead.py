@@ -16,7 +16,7 @@ from figures import figure, write
 from bnkeras import sweep
 from bnkeras.evidence.report import text
 from bnkeras.studies import bn_effects
-from bnkeras.studies.bn_effects.claims import OVERHEAD, overheads
+from bnkeras.studies.bn_effects.effects import OVERHEAD, overheads
 from bnkeras.studies.bn_effects.figures import beside_table_of_times
 
 
@@ -36,11 +36,12 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     arguments = parser.parse_args()
     runs = [run for run in bn_effects.runs("laptop") if run.rule == "timed"]
-    tables = sweep.tables(sweep.run_all(runs, jobs=1, out=arguments.out), on_failed="raise")
+    records = sweep.run_all(runs, jobs=1, out=arguments.out)
+    tables = sweep.tables(records, on_failed="raise")
     print(text(beside_table_of_times(tables)))
     if arguments.json:
         rounds = tables["overhead"].drop(columns=["source"]).to_dict("records")
-        write(arguments.json, list(figures(tables)), rounds)
+        write(arguments.json, list(figures(tables)), rounds, records[0]["environment"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ def figure(what, value, unit, target):
     return {"what": what, "value": value, "unit": unit, "target": target}
 
 
-def write(path, figures, details):
-    """Write figures and details as JSON, with date, cores, processor and versions."""
-    about = {"date": datetime.date.today().isoformat(), "cores": available_cores(), **environment()}
+def write(path, figures, details, measured_in=None):
+    """Write figures and details as JSON, with date, cores, processor and versions.
+
+    `measured_in` is the `environment()` of another process, where that has measured; by default this one has.
+    """
+    about = {"date": datetime.date.today().isoformat(), "cores": available_cores(), **(measured_in or environment())}
     Path(path).write_text(json.dumps({"about": about, "figures": figures, "details": details}, indent=1) + "\n")

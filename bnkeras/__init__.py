@@ -24,6 +24,7 @@ _EXPORTS = {
     "accumulate_statistics": "statistics",
     "batch_statistics": "statistics",
     "estimate_population_statistics": "statistics",
+    "variance_shift": "statistics",
     "swap": "layers",
 }
 

@@ -203,6 +203,8 @@ def test_private_names_stand_in_one_file():
         "keras_internals.py": [
             "_flatten_layers",
             "_initial_epoch",
+            "_iterations",
+            "_tracker",
             "_trainable_variables",
             "keras.src.backend.common.global_state",
             "tensorflow.python.ops.control_flow_util",

@@ -39,6 +39,16 @@ def test_scales_stand_side_by_side_and_the_largest_is_read(tmp_path):
     assert results.read("study", "quick", tmp_path).tables["epochs"].test_accuracy[0] == 0.75
 
 
+def test_a_table_that_is_empty_stays_empty(tmp_path):
+    some = made_up()
+    some.tables["roc"] = some.tables["roc"][:0]
+    some.tables["auc"] = pd.DataFrame()
+    results.publish(some, tmp_path)
+    found = results.read("study", source=tmp_path).tables
+    assert list(found["roc"]) == ["seed", "class", "fpr"]
+    assert [len(found[name]) for name in ("epochs", "roc", "auc")] == [2, 0, 0]
+
+
 def test_a_table_that_is_no_more_goes(tmp_path):
     results.publish(made_up(), tmp_path)
     fewer = made_up()

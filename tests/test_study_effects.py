@@ -10,8 +10,8 @@ import pytest
 from bnkeras.evidence.claims import explore, judge
 from bnkeras.evidence.results import Results
 from bnkeras.studies import batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
-from bnkeras.studies.bn_effects import claims as schilling
-from bnkeras.studies.bn_effects.figures import beside_table_of_times, scoreboard
+from bnkeras.studies.bn_effects import effects as schilling
+from bnkeras.studies.bn_effects.figures import beside_table_of_times, from_which, scoreboard
 from bnkeras.studies.placement import claims as placed
 from bnkeras.studies.placement.figures import beside_table_1
 
@@ -405,6 +405,33 @@ def test_epochs_to_a_target_of_the_lower_baseline():
     assert saved.unique() == pytest.approx([0])
 
 
+def diverged(tables, **settings):
+    """The tables of runs of whom those of some settings diverged."""
+    epochs = tables["epochs"].copy()
+    chosen = np.logical_and.reduce([epochs[name] == value for name, value in settings.items()])
+    epochs.loc[chosen, ["test_accuracy", "train_loss"]] = np.nan
+    return tables | {"epochs": epochs}
+
+
+@pytest.mark.parametrize(
+    ("claim", "settings", "effect"),
+    [
+        ("S1", {"data": "cifar10", "condition": "baseline", "normalization": "bn"}, 10 - 60),
+        ("S1", {"data": "cifar100_20k", "normalization": "bn"}, 1 - 60),
+        ("S5", {"condition": "weight decay", "normalization": "none"}, 64 - 10),
+        ("S6", {"condition": "dropout", "normalization": "none"}, 64 - 10),
+        ("S9", {"condition": "ELU", "normalization": "none"}, 63 - 10),
+    ],
+)
+def test_a_network_that_diverged_has_the_accuracy_of_chance(claim, settings, effect):
+    tables = diverged(bn_effects_tables(), network="CNN", **settings)
+    found = judge(bn_effects.CLAIMS, tables)
+    row = next(row for row in found.itertuples() if row.claim.id == claim)
+    assert row.effect == pytest.approx(effect)
+    assert row.seeds == len(SEEDS)
+    assert schilling.summary(tables).points.notna().all()
+
+
 def test_part_of_the_runs_of_bn_effects_answers_nothing_of_the_whole():
     tables = bn_effects_tables()
     for claim, column, value in (
@@ -447,15 +474,42 @@ def test_times_beside_the_thesis():
     }
 
 
+@pytest.mark.parametrize(
+    ("leads", "words"),
+    [
+        (
+            {1: (-9, -5), 2: (1, -2), 4: (2, 0.5), 8: (3, 1)},
+            "ahead in every panel from batches of 4 on; at batches of 1 it is in 0 of 2",
+        ),
+        ({1: (1, -1), 8: (3, -1)}, "not ahead in every panel; at batches of 1 it is in 1 of 2"),
+        ({1: (1, 1), 8: (3, 2)}, "ahead at every batch size"),
+    ],
+)
+def test_from_which_batch_size_on_bn_is_ahead(leads, words):
+    rows = [
+        {"rule": rule, "network": "MLP", "batch_size": size, "normalization": kind, "points": 50 + bn * lead + noise}
+        for size, pair in leads.items()
+        for rule, lead in zip(("fixed", "scaled"), pair, strict=True)
+        for (kind, bn), noise in itertools.product((("none", 0), ("bn", 1)), (-7, 7))
+    ]
+    assert words in from_which(pd.DataFrame(rows), ["network", "rule"])
+
+
 def test_figures_of_bn_effects_show_every_condition_and_runs_that_diverged():
     figures = bn_effects.figures(Results("bn_effects", "laptop", bn_effects_tables(), {}))
     assert set(figures) == {
-        *("batch_sizes", "overhead", "shift"),
+        *("baseline", "batch_sizes", "overhead", "shift", "mended"),
         *(f"{network}_{what}" for network in ("cnn", "mlp") for what in ("final", "accuracy", "loss", "layers")),
     }
     for figure in figures.values():
         figure.canvas.draw()
         plt.close(figure)
+    titles = {name: " ".join(figure.get_suptitle().split()) for name, figure in figures.items()}
+    stuck = "stuck in most runs without BN: sigmoid, learning rate 0.1, N(0, 1); with BN: under no condition"
+    assert stuck in titles["cnn_accuracy"]
+    assert titles["shift"].endswith("1.00 (baseline), 0.25 (dropout)")
+    assert titles["mended"].endswith("+0.0 points (baseline), +10.0 points (dropout)")
+    assert [axis.get_title() for axis in figures["mended"].axes] == ["CNN, CIFAR-10"]  # dropout was run there alone
     assert "30 diverged runs" in " ".join(figures["cnn_accuracy"].get_supxlabel().split())
     line = figures["cnn_accuracy"].axes[0].lines[0]
     assert len(line.get_xdata()) == 9  # a run that ended after four epochs goes on as it ended

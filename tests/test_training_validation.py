@@ -6,7 +6,7 @@ import pytest
 
 from bnkeras import BatchNormLayer
 from bnkeras.training.evaluation import score
-from bnkeras.training.timing import has_bfloat16, seconds_in_turn
+from bnkeras.training.timing import epochs_in_turn, seconds_in_turn
 from bnkeras.training.validation import plateau_callbacks, train_and_validate
 
 RNG = np.random.default_rng(0)
@@ -103,10 +103,10 @@ def test_rounds_that_are_no_positive_integer(rounds):
         seconds_in_turn({}, rounds)
 
 
-@pytest.mark.parametrize(
-    ("flags", "expected"), [("fpu amx_bf16", True), ("avx512_bf16 sse", True), ("avx512f sse bf16", False)]
-)
-def test_processors_that_compute_in_bfloat16(tmp_path, flags, expected):
-    (tmp_path / "cpuinfo").write_text(f"model name : some\nflags\t\t: {flags}\n")
-    assert has_bfloat16(tmp_path / "cpuinfo") is expected
-    assert not has_bfloat16(tmp_path / "nothing")
+def test_epochs_are_timed_with_the_options_of_fit():
+    models = {"base": compiled(), "bn": compiled(bn=True)}
+    before = [model.get_weights()[-1].copy() for model in models.values()]
+    rows = epochs_in_turn(models, X, Y, 2, batch_size=20)
+    assert [(row["round"], row["name"]) for row in rows] == [(1, "base"), (1, "bn"), (2, "bn"), (2, "base")]
+    assert [int(model.optimizer.iterations) for model in models.values()] == [9, 9]  # an epoch more, which compiles
+    assert all(np.any(model.get_weights()[-1] != weight) for model, weight in zip(models.values(), before, strict=True))

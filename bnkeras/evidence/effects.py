@@ -43,3 +43,26 @@ def at(effects, **levels):
     for name, value in levels.items():
         effects = effects[effects.index.get_level_values(name) == value].droplevel(name)
     return effects
+
+
+def least(effect, level, needed):
+    """An effect at that value of an index level at which its mean over the seeds is the least.
+
+    There is none where a value of `needed` was not run, save on stand-ins and samples, which need not have them all.
+
+    Args:
+        effect: Function from tables to effects.
+        level: Name of the index level.
+        needed: Values of that level.
+
+    Returns:
+        A function from tables to effects without that level.
+    """
+
+    def chosen(tables):
+        effects = effect(tables)
+        means = effects.groupby(level=level).mean()
+        complete = {*needed} <= {*means.index} or tables["epochs"].source.str.contains("stand-in|sample").all()
+        return at(effects, **{level: means.idxmin() if len(means) and complete else None})
+
+    return chosen

@@ -271,7 +271,7 @@ def _read_table(path, expected):
     if found != expected:
         raise ResultsError(f"{path} is not what was published: expected SHA-256 {expected}, found {found}")
     try:
-        return pd.read_csv(io.BytesIO(content))
+        return pd.read_csv(io.BytesIO(content)) if content.strip() else pd.DataFrame()
     except ValueError as error:
         raise ResultsError(f"{path} is no table ({error})") from error
 

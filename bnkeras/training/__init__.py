@@ -3,18 +3,25 @@
 from bnkeras.training.augmentation import random_affine
 from bnkeras.training.checkpoints import train_and_test
 from bnkeras.training.dtypes import policy_for, precision
-from bnkeras.training.evaluation import roc_tables
+from bnkeras.training.evaluation import label_entropy, roc_tables
 from bnkeras.training.inference import ways_of_inference
 from bnkeras.training.loop import fit
 from bnkeras.training.orders import batch_order
+from bnkeras.training.timing import epochs_in_turn, seconds_in_turn
+from bnkeras.training.validation import plateau_callbacks, train_and_validate
 
 __all__ = [
     "batch_order",
+    "epochs_in_turn",
     "fit",
+    "label_entropy",
+    "plateau_callbacks",
     "policy_for",
     "precision",
     "random_affine",
     "roc_tables",
+    "seconds_in_turn",
     "train_and_test",
+    "train_and_validate",
     "ways_of_inference",
 ]

@@ -1,7 +1,28 @@
 """Timing of functions that are to be compared: in turn, within one process."""
 
+import functools
 import time
-from pathlib import Path
+
+import keras
+
+from bnkeras.training.loop import fit
+
+
+def epochs_in_turn(models, x, y, rounds, **options):
+    """Wall time of an epoch of each of some compiled models, in each of some rounds.
+
+    Args:
+        models: Dict of names to compiled `keras.Model`s.
+        x, y: Arrays of examples, which are laid on the device before.
+        rounds: Positive integer.
+        **options: Passed on to `fit`.
+
+    Returns:
+        Rows as `seconds_in_turn` returns them.
+    """
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    epochs = {name: functools.partial(fit, model, x, y, **options) for name, model in models.items()}
+    return seconds_in_turn(epochs, rounds)
 
 
 def seconds_in_turn(functions, rounds):
@@ -35,16 +56,3 @@ def seconds_in_turn(functions, rounds):
             functions[name]()
             rows.append({"round": number + 1, "name": name, "seconds": time.perf_counter() - start})
     return rows
-
-
-def has_bfloat16(cpuinfo="/proc/cpuinfo"):
-    """Whether this machine's processor computes in bfloat16 itself; elsewhere it is emulated, and slow.
-
-    Args:
-        cpuinfo: Path of the file that lists the processor's flags. Defaults to Linux's.
-    """
-    try:
-        flags = Path(cpuinfo).read_text().split()
-    except OSError:
-        return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)

@@ -22,32 +22,33 @@ import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from bnkeras import sweep
 from bnkeras.evidence.seeds import headline_seeds
-from bnkeras.studies.bn_effects.claims import (
-    BATCH_SIZE,
-    BATCH_SIZES,
-    CLAIMS,
-    CONDITIONS,
-    HIGH_RATE,
-    NETWORKS,
-    RATE,
-    REPORT,
-    SEARCHED,
-    SETS,
-)
+from bnkeras.studies.bn_effects.claims import CLAIMS
+from bnkeras.studies.bn_effects.effects import BATCH_SIZE, BATCH_SIZES, HIGH_RATE, RATE, SEARCHED, SETS
 from bnkeras.studies.bn_effects.figures import figures
 
 __all__ = ["CLAIMS", "CONDITIONS", "SCALES", "Run", "build", "figures", "runs"]
 
+CONDITIONS = {
+    "baseline": {},
+    "sigmoid": {"activation": "sigmoid", "initializer": "xavier"},
+    "N(0, 1)": {"initializer": "normal"},
+    "weight decay": {"weight_decay": 5e-4},
+    "dropout": {"dropout": 0.5},
+    "ELU": {"activation": "elu"},
+    "public code": {"initializer": "kaiming, gain 1", "gamma": "uniform"},
+    "public code, dropout": {"initializer": "kaiming, gain 1", "gamma": "uniform", "dropout": 0.5},
+}
+"""What each condition changes of the networks; the learning rate and the batch size are settings of their own."""
+REPORT = "report's MLP"
+NETWORKS = ("CNN", "MLP", REPORT)
 SCALES = {
     "quick": {
         "sets": ("cifar10_drawn",),
         "mnist": "mnist_sample",
-        "cnn": {"epochs": 8, "width": 4},
-        "mlp": {"examples": 1_000, "epochs": 8},
+        "cnn": {"epochs": 6, "width": 4},
+        "mlp": {"examples": 1_000, "epochs": 5},
         "curve": None,
     },
     "laptop": {
@@ -72,7 +73,7 @@ REPORT_RATE = 0.5
 CURVE_SIZES = (1, 2, 4, 8, 16, *BATCH_SIZES)
 KINDS = ("none", "bn", "all")
 RULES = ("plateaus", "fixed", "scaled", "timed")
-TIMED_IMAGES, TIMED_ROUNDS = {"CNN": 1_024, "MLP": 10_240}, 3
+TIMED, TIMED_IMAGES, TIMED_ROUNDS = ("none", "bn", "keras_bn"), {"CNN": 1_024, "MLP": 10_240}, 3
 PROBED = {"CNN": ("cifar10",), "MLP": SETS["MNIST"]}
 PROBED_CONDITIONS = ("baseline", "sigmoid", "dropout")
 PROBE_SIZE, LOOKS = 128, 12
@@ -128,20 +129,19 @@ class Run:
         return self._timed() if self.rule == "timed" else self._trained()
 
     def _trained(self):
-        from bnkeras import datasets, models
-        from bnkeras.training.validation import plateau_callbacks, train_and_validate
+        from bnkeras import datasets, models, training
 
         his = self.network != REPORT
         data, validation = datasets.standardized(self.data, self.examples, 32 if his else None, scaled=his)
         rate = self.learning_rate * (self.batch_size / BATCH_SIZE if self.rule == "scaled" else 1)
         momentum = MOMENTUM if his else 0.0
         model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
-        plateaus = plateau_callbacks() if self.rule == "plateaus" else []
+        plateaus = training.plateau_callbacks() if self.rule == "plateaus" else []
         probes = [self._probe(validation, len(data.x_train) // self.batch_size)] if self._probed() else []
         with warnings.catch_warnings():
             # A batch of one is an object of study here.
             warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
-            rows, curves = train_and_validate(
+            rows, curves = training.train_and_validate(
                 model,
                 data.arrays,
                 validation,
@@ -155,7 +155,7 @@ class Run:
         finite = len(rows) > 1  # else there are no statistics of the population
         tables["shift"] = _shift(model, data.x_train) if self._shifts() and finite else []
         tables = {name: rows for name, rows in tables.items() if rows}
-        return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
+        return {"source": data.source, "entropy": training.label_entropy(data.y_train), **tables}
 
     def _form(self, data, normalization=None):
         shape, classes = data.x_train.shape[1:], len(data.class_names)
@@ -177,20 +177,15 @@ class Run:
 
     def _timed(self):
         from bnkeras import datasets, training
-        from bnkeras.training.timing import has_bfloat16, seconds_in_turn
+        from bnkeras.devices import computes_in_bfloat16
 
         data = datasets.prepared(self.data, self.examples)
-        if "bfloat16" in self.dtype and not has_bfloat16():
+        if "bfloat16" in self.dtype and not computes_in_bfloat16():
             return {"source": data.source, "epochs": []}
-        x, y = (_tensor(array) for array in (data.x_train, data.y_train))
+        networks = {kind: _timed_model(self._form(data, kind)) for kind in TIMED}
         options = {"batch_size": self.batch_size, "jit": True if self.network == "MLP" else "auto"}
-        sides = {
-            kind: functools.partial(training.fit, _timed_model(self._form(data, kind)), x, y, **options)
-            for kind in ("none", "bn", "keras_bn")
-        }
-        rows = seconds_in_turn(sides, TIMED_ROUNDS)
-        rows = [{"layer": row.pop("name"), **row} for row in rows]
-        return {"source": data.source, "epochs": [], "overhead": rows}
+        rows = training.epochs_in_turn(networks, data.x_train, data.y_train, TIMED_ROUNDS, **options)
+        return {"source": data.source, "epochs": [], "overhead": [{"layer": row.pop("name"), **row} for row in rows]}
 
 
 def build(network, input_shape, classes, condition, normalization, width, dtype, seed):
@@ -214,21 +209,9 @@ def _timed_model(form):
     return model
 
 
-def _tensor(array):
-    import keras
-
-    return keras.ops.convert_to_tensor(array)
-
-
-def _entropy(labels):
-    """The least loss of a network that does not look at its input."""
-    shares = np.unique(labels, return_counts=True)[1] / len(labels)
-    return float(-np.sum(shares * np.log(shares)))
-
-
 def _shift(model, x):
     from bnkeras import training
-    from bnkeras.statistics.shift import variance_shift
+    from bnkeras.statistics import variance_shift
 
     ways = training.ways_of_inference(model, x)
     return [{"inference": way, **row} for way, _ in ways for row in variance_shift(model, x[:1000])]
@@ -260,8 +243,11 @@ def runs(scale, seeds=None):
         result += [run for size in BATCH_SIZES for run in mnist(of["S7"], batch_size=size)]
         result += cnn(of["S9"], "ELU", kinds=KINDS[:1]) + cnn(of["S9"], kinds=KINDS[1:2])
         result += cnn(of["S5"], "weight decay") + cnn(of["S6"], "dropout")
+        result += cnn(of["S6"], "public code, dropout")
         result += _timed(sets[0], of["S8"], ("CNN",), ("float32",), (BATCH_SIZES[0], BATCH_SIZES[-1]))
         result += _explored(sets, cnn, mnist, functools.partial(_runs, data=settings["mnist"], **curve))
+    else:
+        result.sort(key=lambda run: (run.network, run.condition, run.normalization))  # each network is compiled once
     return list(dict.fromkeys(result))
 
 

@@ -1,21 +1,18 @@
 """Figures of the study, and the thesis's scoreboard with ours beside it."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import REPRODUCED, judge
-from bnkeras.studies.bn_effects.claims import (
+from bnkeras.studies.bn_effects.claims import CLAIMS, POINTS
+from bnkeras.studies.bn_effects.effects import (
     BATCH_SIZE,
-    CLAIMS,
-    CONDITIONS,
     HIGH_RATE,
     OVERHEAD,
-    POINTS,
     RATE,
     RUN,
+    SETS,
     overheads,
     summary,
     titled,
@@ -24,7 +21,11 @@ from bnkeras.studies.bn_effects.claims import (
 _FINAL = "final test accuracy (%)"
 _LAYERS = {"bn": "BatchNormLayer", "keras_bn": "Keras's layer"}
 _RATE = f"learning rate {HIGH_RATE:g}"
-_ORDER = ["baseline", "sigmoid", _RATE, *list(CONDITIONS)[2:]]
+_CONDITIONS = ("baseline", "sigmoid", _RATE, "N(0, 1)", "weight decay", "dropout", "ELU")
+_ORDER = (*SETS, *_CONDITIONS, "public code", "public code, dropout")
+_KINDS = {"none": "without", "bn": "with"}
+_ENDED = "population's statistics; diverged runs at the accuracy of chance"
+_DROPPED = ("baseline", "dropout", "public code", "public code, dropout")
 _QUANTITIES = ["log10 of the gradient's norm", "deviation of activations", "dead units (%)"]
 
 
@@ -33,23 +34,22 @@ def figures(results):
     from bnkeras import plots
 
     says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
-    drawn, plateaus = {}, _conditions(runs[runs.rule == "plateaus"])
-    for network, here in plateaus.groupby("network", sort=False):
-        drawn[f"{network.lower()}_final"] = _final(plots, results, here, says["S1"] if network == "CNN" else "")
-    curves = titled(results.tables, "curves")
-    for network, share in itertools.product(("CNN", "MLP"), ("accuracy", "loss")):
-        here = _conditions(curves[curves.network == network])
-        if len(here):
-            drawn[f"{network.lower()}_{share}"] = _curves(plots, results, here, share)
-    drawn |= _batch_sizes(plots, results, runs, says["S7"])
-    if "overhead" in results.tables:
+    curves, layers = (_conditions(titled(results.tables, name)) for name in ("curves", "layers"))
+    usual = _conditions(runs[runs.rule == "plateaus"])
+    drawn = {"baseline": _baseline(plots, results, usual, says["S1"])}
+    for network, here in usual.groupby("network", sort=False):
+        own, looks = curves[curves.network == network], layers[layers.network == network]
+        found = {"final": _final(plots, results, here)}
+        if len(own):
+            found |= {share: _curves(plots, results, own, share, _stuck(here)) for share in ("accuracy", "loss")}
+        if len(looks):
+            found["layers"] = _layers(plots, results, looks, says["S11"] if network == "MLP" else _spread(here))
+        drawn |= {f"{network.lower()}_{name}": figure for name, figure in found.items()}
+    drawn |= _batch_sizes(plots, results, runs)
+    if len(titled(results.tables, "overhead")):
         drawn["overhead"] = _overhead(plots, results, says["S8"])
-    layers = titled(results.tables, "layers")
-    for network, here in layers.groupby("network", sort=False):
-        drawn[f"{network.lower()}_layers"] = _layers(plots, results, _conditions(here), says["S11"])
-    shift = titled(results.tables, "shift")
-    if len(shift):
-        drawn["shift"] = _shift(plots, results, shift, says["S6"])
+    if len(titled(results.tables, "shift")):
+        drawn |= {"shift": _shift(plots, results), "mended": _mended(plots, results, runs)}
     return drawn
 
 
@@ -58,25 +58,70 @@ def _conditions(table):
     table = table[(table.batch_size == BATCH_SIZE) & table.learning_rate.isin([RATE, HIGH_RATE])]
     condition = table.condition.where(table.learning_rate == RATE, _RATE)
     return table.assign(condition=condition).sort_values(
-        ["set", "condition"], key=lambda column: column.map(_rank), kind="stable"
+        ["set", "condition"], key=lambda column: column.map(_ORDER.index), kind="stable"
     )
 
 
-def _rank(value):
-    return _ORDER.index(value) if value in _ORDER else value
+def _ahead(runs):
+    means = _by_kind(runs, ["set", "condition"], "points")
+    count = f"{(means.bn > means.none).sum()} of {len(means)} cases"
+    return f"{runs.network.iloc[0]}: the mean is higher with BN in {count}"
 
 
-def _final(plots, results, runs, title):
+def _stuck(runs):
+    shares = runs.groupby(["normalization", "condition"], sort=False).stuck.mean()
+    most = {kind: [*share[share > 0.5].droplevel(0).index] for kind, share in shares.groupby(level=0)}
+    words = (f"{name} BN: {', '.join(most.get(kind, ())) or 'under no condition'}" for kind, name in _KINDS.items())
+    return f"{runs.network.iloc[0]}, stuck in most runs {'; '.join(words)}"
+
+
+def _spread(runs):
+    means = _by_kind(runs, ["set", "condition"], "spread").mean()
+    words = " and ".join(f"{means[kind]:.1f} decades {name} BN" for kind, name in _KINDS.items())
+    return f"{runs.network.iloc[0]}: from the first layer to the last gradient norms change by {words}"
+
+
+def _by_kind(runs, by, value):
+    """Means without batch normalization and with it, where there are both."""
+    return runs.groupby([*by, "normalization"])[value].mean().unstack().reindex(columns=[*_KINDS]).dropna()
+
+
+def _baseline(plots, results, runs, title):
+    runs = runs[runs.condition == "baseline"]
+    runs = runs[runs.groupby("network")["set"].transform("nunique") == runs.groupby("network")["set"].nunique().max()]
+    caption = f"baseline; {_ENDED}; {plots.describe(results, runs, ('network', 'set'))}"
+    options = {"col": "network", "sharey": False, "caption": caption, "title": title}
+    return plots.dots(runs.rename(columns={"points": _FINAL}), "set", _FINAL, **options)
+
+
+def _final(plots, results, runs):
+    runs = _with_several(runs, "condition")
+    caption, title = f"{_ENDED}; {plots.describe(results, runs, ('set', 'condition'))}", _ahead(runs)
     runs = runs.rename(columns={"points": _FINAL})
-    caption = f"{runs.network.iloc[0]}; population's statistics; {plots.describe(results, runs, ('set', 'condition'))}"
-    figure = plots.dots(runs, "condition", _FINAL, col="set", sharey=False, caption=caption, title=title)
+    options = {
+        "col": "set",
+        "col_wrap": min(runs["set"].nunique(), 2),
+        "sharey": False,
+        "caption": caption,
+        "title": title,
+    }
+    return _slanted(plots.dots(runs, "condition", _FINAL, **options))
+
+
+def _with_several(table, column):
+    """The rows of sets that have several values of a column; all where no set has."""
+    several = table.groupby(["network", "set"])[column].transform("nunique") > 1
+    return table[several] if several.any() else table
+
+
+def _slanted(figure):
     for axis in figure.axes:
         axis.tick_params(axis="x", labelrotation=45)
     return figure
 
 
-def _curves(plots, results, curves, share):
-    """A row of panels a condition, one a set, as on the slides; a run that was stopped goes on as it ended."""
+def _curves(plots, results, curves, share, title):
+    """A panel a condition and set, in rows as on the slides; a run that was stopped goes on as it ended."""
     value = "validation accuracy (%)" if share == "accuracy" else "loss"
     long = _to_the_end(curves)
     if share == "accuracy":
@@ -87,10 +132,18 @@ def _curves(plots, results, curves, share):
         # From wide weights some start at a loss of 1e20.
         long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
         end = "end where their loss is no number"
-    options = {"row": "condition", "col": "set", "sharey": "row"} | style
+    long = long.sort_values("condition", key=lambda column: column.map(_ORDER.index), kind="stable")
+    long = long.assign(panel=long.condition + ", " + long["set"])
+    wrap = long["set"].nunique() if _is_complete(long) else min(long.panel.nunique(), 4)
+    options = {"col": "panel", "col_wrap": wrap, "sharey": False} | style
     diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
     caption = f"{diverged} diverged runs {end}; {plots.describe(results, curves, ('set', 'condition'))}"
-    return plots.lines(long, "epoch", value, caption=caption, **options)
+    return plots.lines(long, "epoch", value, caption=caption, title=title, **options)
+
+
+def _is_complete(table):
+    """Whether every condition was run on every set."""
+    return len(table[["condition", "set"]].drop_duplicates()) == table.condition.nunique() * table["set"].nunique()
 
 
 def _to_the_end(curves):
@@ -101,20 +154,33 @@ def _to_the_end(curves):
     return pd.concat([curves, more], ignore_index=True)
 
 
-def _batch_sizes(plots, results, runs, title):
+def _batch_sizes(plots, results, runs):
     """Accuracy against batch size: as the thesis trains, and both papers' networks at rates that stay."""
     value = "test accuracy (%)"
-    runs = runs[(runs.condition == "baseline")].rename(columns={"points": value})
+    runs = runs[runs.condition == "baseline"]
     plateaus = runs[(runs.rule == "plateaus") & (runs.learning_rate == RATE)]
-    plateaus = plateaus[plateaus.groupby(["network", "set"]).batch_size.transform("nunique") > 1]
+    plateaus = _with_several(plateaus, "batch_size")
     stays = runs[runs.rule.isin(["fixed", "scaled"])]
     drawn = {}
     for name, here, row in (("batch_sizes", plateaus, "set"), ("batch_sizes_from_1", stays, "rule")):
-        if len(here):
+        if here.batch_size.nunique() > 1:
             caption = f"population's statistics; {plots.describe(results, here, ('network', 'batch_size'))}"
             options = {"row": row, "col": "network", "log": ["x"], "ticks": sorted(here.batch_size.unique())}
-            drawn[name] = plots.lines(here, "batch_size", value, caption=caption, title=title, sharey=False, **options)
+            options |= {"caption": caption, "title": from_which(here, ["network", row]), "sharey": False}
+            drawn[name] = plots.lines(here.rename(columns={"points": value}), "batch_size", value, **options)
     return drawn
+
+
+def from_which(runs, by):
+    """Words for the batch sizes at which the mean of BN is ahead in every panel, and in how many at the smallest."""
+    means = _by_kind(runs, [*by, "batch_size"], "points")
+    leads = (means.bn - means.none).unstack("batch_size").sort_index(axis=1)
+    first, behind = leads.columns[0], leads.columns[~(leads > 0).all()]
+    if not len(behind):
+        return "BN is ahead at every batch size, on average"
+    sizes = leads.columns[leads.columns > behind.max()]
+    ahead = f"ahead in every panel from batches of {sizes[0]} on" if len(sizes) else "not ahead in every panel"
+    return f"BN is {ahead}; at batches of {first} it is in {(leads[first] > 0).sum()} of {len(leads)}, on average"
 
 
 def _overhead(plots, results, title):
@@ -143,16 +209,37 @@ def _layers(plots, results, layers, title):
     long["layer"] = long.layer.str.extract(r"(\d+)$", expand=False)
     long = long.melt([*RUN, "source", "when", "layer"], _QUANTITIES, "quantity", "value")
     options = {"row": "quantity", "col": "condition", "style": "when", "sharey": "row"}
-    caption = plots.describe(results, layers, ("condition",))
+    caption = f"networks that diverged have no values from then on; {plots.describe(results, layers, ('condition',))}"
     return plots.lines(long, "layer", "value", caption=caption, title=title, **options)
 
 
-def _shift(plots, results, shift, title):
-    value = "variance, inference over training"
+def _shift(plots, results):
+    shift, value = _in_panels(titled(results.tables, "shift")), "variance, inference over training"
     shift = shift[shift.inference == "moving averages"].rename(columns={"shift": value})
-    caption = f"input of each batch normalization layer; {plots.describe(results, shift, ('network', 'condition'))}"
-    options = {"hue": "condition", "col": "network", "sharey": False}
+    means = shift[shift.layer != "norm_1"].groupby("condition")[value].mean()
+    words = ", ".join(f"{mean:.2f} ({condition})" for condition, mean in means.items())
+    title = f"Variance that reaches BN in inference over that in training, behind the first layer: {words}"
+    caption = f"moving averages; {plots.describe(results, shift, ('network', 'condition'))}"
+    options = {"hue": "condition", "col": "panel", "sharey": False}
     return plots.dots(shift, "layer", value, caption=caption, title=title, **options)
+
+
+def _in_panels(table):
+    return table.assign(panel=table.network + ", " + table["set"])
+
+
+def _mended(plots, results, runs):
+    """Accuracy of BN by the statistics of inference, without dropout and with it."""
+    runs = _conditions(runs[(runs.normalization == "bn") & (runs.rule == "plateaus")])
+    runs = _with_several(runs[runs.condition.isin(_DROPPED)], "condition")
+    mended = runs.groupby("condition").mended.mean()
+    words = ", ".join(f"{mended[name]:+.1f} points ({name})" for name in _DROPPED if name in mended)
+    title = f"Statistics estimated with dropout off in place of moving averages: {words}"
+    caption = f"BN; {plots.describe(results, runs, ('network', 'set', 'condition'))}"
+    long = runs.rename(columns={"points": "population", "moving": "moving averages"})
+    long = _in_panels(long).melt(["panel", "condition", "seed"], ["moving averages", "population"], "inference", _FINAL)
+    options = {"hue": "inference", "col": "panel", "col_wrap": min(long.panel.nunique(), 3), "sharey": False}
+    return _slanted(plots.dots(long, "condition", _FINAL, caption=caption, title=title, **options))
 
 
 def scoreboard(verdicts):

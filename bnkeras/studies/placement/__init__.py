@@ -16,8 +16,6 @@ stopped at any time (`timeout --signal=INT 600 ...`), the same command goes on, 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from bnkeras import sweep
 from bnkeras.devices import processor_computes_in_bfloat16
 from bnkeras.evidence.seeds import headline_seeds
@@ -111,13 +109,7 @@ class Run:
             augment=training.random_affine() if self.augment else None,
         )
         tables = {"epochs": rows} | ({"blocks": probes[0].result().to_dict("records")} if probes else {})
-        return {"source": data.source, "entropy": _entropy(data.y_train), **tables}
-
-
-def _entropy(labels):
-    """The least loss of a network that does not look at its input."""
-    shares = np.unique(labels, return_counts=True)[1] / len(labels)
-    return float(-np.sum(shares * np.log(shares)))
+        return {"source": data.source, "entropy": training.label_entropy(data.y_train), **tables}
 
 
 def _decay(learning_rate, steps):
