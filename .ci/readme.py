@@ -12,22 +12,39 @@ ROOT = Path(__file__).resolve().parents[1]
 README, VERDICTS, FOREST = ROOT / "README.md", ROOT / "data/results/VERDICTS.md", ROOT / "data/results/forest.png"
 COLAB = "https://colab.research.google.com/github/bnkeras/bnkeras/blob/main/notebooks"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+SHOWN = (
+    "BN alone on",
+    "resnet20, width 64, training step in float32: what BatchNormLayer adds",
+    "resnet20, width 64, training step in mixed_bfloat16: what BatchNormLayer adds",
+    "ten runs of the MLP",
+    "MLP with BN, batch 60: training.fit over model.fit",
+)
 
 
 def answers():
-    """A line a claim: what its headline means, with effect and interval."""
-    return report.answers(studies.headlines())
+    """How many claims came out how, and a line a study: what is known."""
+    verdicts = studies.of_all_claims()
+    lines = [report.markdown(report.tally(verdicts)), ""]
+    for name in verdicts.study.unique():
+        link = f"[{question(name)}](notebooks/{studies.notebook(name)})"
+        lines.append(f"- {link}. {report.summary(verdicts[verdicts.study == name])}")
+    return "\n".join(lines)
+
+
+def question(name):
+    """The question of a study."""
+    return studies.get(name).__doc__.splitlines()[0].rstrip(".").rsplit(":", 1)[0]
 
 
 def studies_table():
-    """A row per study: notebook, badge, question, data and time of what is published."""
-    lines = ["| notebook | question | published |", "| --- | --- | --- |"]
+    """A row per notebook: badge, title, and of a study the data and time of what is published."""
+    lines = ["| notebook | | published |", "| --- | --- | --- |"]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        name = path.stem[3:]
-        if name in studies.names():
-            question = studies.get(name).__doc__.splitlines()[0].rstrip(".").rsplit(":", 1)[0]
-            link = f"[{path.stem}](notebooks/{path.name})<br>[![Colab]({BADGE})]({COLAB}/{path.name})"
-            lines.append(f"| {link} | {question} | {'<br>'.join(published(name)) or 'not yet'} |")
+        opening = json.loads(path.read_text())["cells"][0]["source"][0].strip()
+        title = re.sub(r"^# (\d+ · )?", "", opening)
+        known = "<br>".join(published(path.stem[3:])) or "not yet" if path.stem[3:] in studies.names() else ""
+        badge = f"[![Colab]({BADGE})]({COLAB}/{path.name})"
+        lines.append(f"| [{path.stem}](notebooks/{path.name})<br>{badge} | {title} | {known} |")
     return "\n".join(lines)
 
 
@@ -40,21 +57,37 @@ def published(name):
         yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {cost}"
 
 
-def speed():
-    """The figures of the benchmarks, as they were last measured."""
-    lines = ["| measured | value | aimed at |", "| --- | --- | --- |"]
-    for path in sorted((results.folder() / "benchmarks").glob("*.json")):
-        lines += [
-            f"| {row['what']} | {row['value']:.3g} {row['unit']} | {row['target']} |"
-            for row in json.loads(path.read_text())["figures"]
-        ]
+def speed(shown=SHOWN):
+    """The figures of the benchmarks as they were last measured: one whose words begin as each of `shown`, or all."""
+    files = sorted((results.folder() / "benchmarks").glob("*.json"))
+    rows = [row for path in files for row in json.loads(path.read_text())["figures"]]
+    if shown:
+        rows = [row for row in rows if row["what"].startswith(shown)]
+        if len(rows) != len(shown):
+            raise SystemExit(f"one figure is needed for each of {shown}, found: {[row['what'] for row in rows]}")
+    lines = [f"| {row['what']} | {row['value']:.3g} {row['unit']} | {row['target']} |" for row in rows]
+    return "\n".join(["| measured | value | aimed at |", "| --- | --- | --- |", *lines])
+
+
+def missing(verdicts):
+    """The claims that are not settled, and the command that each needs."""
+    by_command = {}
+    for row in verdicts.itertuples():
+        for need in studies.needs(row):
+            by_command.setdefault((need["command"], need["words"]), []).append(row.claim.id)
+    lines = [f"- {', '.join(ids)}: `{command}` ({words})" for (command, words), ids in by_command.items()]
     return "\n".join(lines)
 
 
 def verdicts():
     """Every headline and every explored measure, a section a study."""
+    every = studies.of_all_claims()
+    run = every[every.outcome != claims.NOT_RUN].assign(scale=lambda rows: rows.scale.fillna("a proof"))
     parts = ["# Verdicts", "", "Written by `.ci/readme.py` from the published results.", ""]
-    parts += ["## Headlines", "", report.markdown(report.headline_table(studies.headlines())), ""]
+    parts += ["## How many claims came out how", "", report.markdown(report.tally(every)), ""]
+    parts += [report.markdown(report.tally(run, "scale")), ""]
+    parts += ["## Headlines", "", report.markdown(report.headline_table(every)), ""]
+    parts += ["## Not settled", "", missing(every), "", "## Speed", "", speed(shown=()), ""]
     for found in studies.published():
         explored = report.explored_table(claims.explore(studies.get(found.study).CLAIMS, found.tables))
         parts += [f"## Explored: {report.heading(found)}", "", report.markdown(explored), ""]
@@ -63,10 +96,10 @@ def verdicts():
 
 def draw_forest():
     """The figure of all headlines."""
-    headlines = studies.headlines()
-    sources = f"{len(headlines)} claims; {len(list(studies.published()))} studies"
+    verdicts = studies.of_all_claims()
+    caption = f"{verdicts.low.notna().sum()} of {len(verdicts)} claims"
     title = "Effect of every headline, with its 95 % interval"
-    plots.forest(headlines, caption=sources, title=title).savefig(FOREST, dpi=80, bbox_inches="tight")
+    plots.forest(verdicts, caption=caption, title=title).savefig(FOREST, dpi=80, bbox_inches="tight")
 
 
 BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}

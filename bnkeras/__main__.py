@@ -1,4 +1,4 @@
-"""Command line: `python -m bnkeras list | run STUDY | report`."""
+"""Command line: `python -m bnkeras list | run STUDY | report | site DIR`."""
 
 import argparse
 import os
@@ -45,6 +45,8 @@ def parser():
     which.add_argument("--finished", action="store_true", help="train nothing: judge the runs that have finished")
     report = commands.add_parser("report", help="the verdicts of all published results, one line a claim")
     report.add_argument("--all", action="store_true", help="what else was explored as well")
+    site = commands.add_parser("site", help="write the evidence and all notebooks as pages that need no network")
+    site.add_argument("folder", type=_folder, metavar="DIR", help="made where it is not there, or that of a site")
     return top
 
 
@@ -84,7 +86,8 @@ def main(argv=None):
 def _run(argv):
     try:
         arguments = parser().parse_args(argv)
-        return {"list": list_studies, "run": run_study, "report": print_report}[arguments.command](arguments) or 0
+        commands = {"list": list_studies, "run": run_study, "report": print_report, "site": write_site}
+        return commands[arguments.command](arguments) or 0
     except SystemExit as end:
         return end.code
     except BrokenPipeError:
@@ -135,7 +138,7 @@ def run_study(arguments):
     published = results.publish(found) if arguments.publish else []
     drawn = [_save(figure, folder / f"{name}.png") for name, figure in _figures(study, found).items()]
     print(f"\n{report.heading(found)}", report.text(verdicts), sep="\n")
-    for word, paths in (("published", published), ("figure", drawn)):
+    for word, paths in (("runs", [folder.parent]), ("published", published), ("figure", drawn)):
         for path in paths:
             print(f"{word}: {path}")
     return 0
@@ -264,6 +267,17 @@ def print_report(arguments):
     for error in errors:
         fail(f"{error}; the study is left out", 2)
     return 2 if errors else 0
+
+
+def write_site(arguments):
+    """Write the evidence and all notebooks as static pages."""
+    missing = [name for name in ("nbconvert", "latex2mathml") if not find_spec(name)]
+    if missing:
+        raise OSError(f'the site needs {" and ".join(missing)}: pip install "bnkeras[site]"')
+    os.environ["MPLBACKEND"] = "Agg"
+    from bnkeras import site
+
+    print(f"site: {site.build(arguments.folder)}")
 
 
 def _published():

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from bnkeras.evidence import claims
 from bnkeras.evidence.words import label
 
 _THEME = {"context": "notebook", "style": "whitegrid", "palette": "colorblind", "font_scale": 0.8}
@@ -20,6 +21,7 @@ _KINDS = ("none", "bn", "ln", "ws", "ws_bn", "gn", "ghost_bn")
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 KIND_COLORS = {label("normalization", kind): color for kind, color in zip(_KINDS, _COLORS, strict=True)}
 KIND_COLORS["ws, scale 1"] = "#999999"
+_OUTCOME_COLORS = {claims.REPRODUCED: "#0072B2", claims.CONTRADICTED: "#D55E00", claims.ANSWERED: "#009E73"}
 HEIGHT, LINE = 2.6, 0.21  # inches of a panel, of a line of text
 
 
@@ -168,19 +170,28 @@ def grids(table, x, y, value, *, right, marked, col, caption, title=""):
 
 @_themed
 def forest(verdicts, *, caption, title=""):
-    """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross."""
+    """Effect and interval of each headline over its smallest effect that matters, with the paper's own as a cross.
+
+    Args:
+        verdicts: Table of `claims.judge`; what was not run is left out.
+        caption, title: See `lines`.
+    """
     rows = verdicts[verdicts.low.notna()].iloc[::-1]
-    scale = [row.measure.smallest for row in rows.itertuples()]
+    names = [f"{row.claim.id}  {row.outcome if row.claim.open else row.verdict}" for row in rows.itertuples()]
+    smallest = np.array([row.measure.smallest for row in rows.itertuples()])
+    effect, low, high = (rows[column].to_numpy(float) / smallest for column in ("effect", "low", "high"))
+    reported = np.array([row.claim.reported_effect for row in rows.itertuples()], dtype=float) / smallest
     figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * len(rows)))
     axis.axvspan(-1, 1, color="0.9", zorder=0)
     axis.axvline(0, color="0.5", linewidth=1)
-    error = np.abs(np.stack([rows.effect - rows.low, rows.high - rows.effect]) / scale)
-    names = [f"{row.claim.id}  {row.verdict}" for row in rows.itertuples()]
-    axis.errorbar(rows.effect / scale, names, xerr=error, fmt="o", color=KIND_COLORS[label("normalization", "bn")])
-    reported = [(row.claim.reported_effect, name) for row, name in zip(rows.itertuples(), names, strict=True)]
-    shown = [(value / d, name) for (value, name), d in zip(reported, scale, strict=True) if value is not None]
-    if shown:
-        axis.plot(*zip(*shown, strict=True), "x", color="black", markersize=8, label="reported in the paper")
+    axis.set_yticks(range(len(rows)), names)
+    for word in dict.fromkeys(rows.outcome[::-1]):
+        here = np.flatnonzero(rows.outcome == word)
+        error = [(effect - low)[here], (high - effect)[here]]
+        face = {"markerfacecolor": "white"} if word == claims.INCONCLUSIVE else {}
+        color = _OUTCOME_COLORS.get(word, "0.45")
+        axis.errorbar(effect[here], here, xerr=error, fmt="o", color=color, label=word, **face)
+    axis.plot(reported, range(len(rows)), "x", color="black", markersize=8, label="reported in the paper")
     axis.set_xscale("symlog", linthresh=2)
     axis.set_xlabel("effect over the smallest that matters\npositive: on the claimed side; grey: too small to matter")
     return _captioned(figure, caption, title, list(zip(*axis.get_legend_handles_labels(), strict=True)))
@@ -273,6 +284,12 @@ def _captioned(figure, caption, title, entries=()):
         where = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - above / grown)}
         figure.legend(*zip(*entries, strict=True), **where, ncols=columns, frameon=False, borderaxespad=0.2)
     return figure
+
+
+def alt_text(figure, more=""):
+    """A figure's title, what `more` is said of it, and its caption, as one line for those who cannot see it."""
+    parts = (figure.get_suptitle(), more, figure.get_supxlabel())
+    return ". ".join(" ".join(part.split()) for part in parts if part)
 
 
 def describe(results, table=None, by=("source",)):

@@ -18,6 +18,10 @@ def test_the_two_commands_make_their_own_set_up():
     assert [command.split(".venv/bin/python ")[1].split()[1] for command in commands] == ["bnkeras", "pytest"]
 
 
+def test_it_takes_ten_minutes_to_read():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
 def test_the_example_runs(capsys):
     found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(found) == 1

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bnkeras import places
+
 IMAGE_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -147,15 +149,14 @@ def check_count(name, value, most=None):
 
 
 def data_folder():
-    """Folder of the data files: `$BNKERAS_DATA`, else `data/` of the repository, else `data/` where Python runs.
+    """Folder of the data files: `$BNKERAS_DATA`, else `data/` of the checkout, else `data/` where Python runs.
 
     Raises:
         DataError: unless `$BNKERAS_DATA`, where it is set, is a folder that can be read.
     """
     named = os.environ.get("BNKERAS_DATA")
     if named is None:
-        repository = Path(__file__).resolve().parents[2]
-        return repository / "data" if (repository / "pyproject.toml").exists() else Path.cwd() / "data"
+        return (places.checkout() or Path.cwd()) / "data"
     try:
         folder = Path(named).expanduser()
         usable = bool(named.strip()) and folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)

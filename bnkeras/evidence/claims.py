@@ -16,6 +16,19 @@ NO_DIFFERENCE = "no difference that matters"
 INCONCLUSIVE = "inconclusive"
 NOT_ENOUGH_RUNS = "not enough runs"
 HOLDS_EXACTLY = "holds exactly"
+ANSWERED = "answered"
+NOT_RUN = "not run"
+OUTCOMES = (
+    HOLDS_EXACTLY,
+    REPRODUCED,
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    ANSWERED,
+    INCONCLUSIVE,
+    NOT_ENOUGH_RUNS,
+    NOT_RUN,
+)
+"""What can come of a claim, whatever its own words are; an open question is answered."""
 
 ABOVE, NONE, NOT_ABOVE = "above", "none", "not above"
 UNITS = {
@@ -118,9 +131,9 @@ def judge(claims, tables):
         tables: The study's results, `{name: DataFrame}`.
 
     Returns:
-        A `DataFrame` with a row per claim: `claim` and `measure` (the objects), `verdict`, `effect`, `low`, `high` (its
-        interval), `seeds`, `p` (of the hypothesis that the verdict rejects), `half_width` and `seeds_needed` (to show
-        an effect of d at 80 % power).
+        A `DataFrame` with a row per claim: `claim` and `measure` (the objects), `outcome` (one of `OUTCOMES`),
+        `verdict` (the outcome in the claim's words), `effect`, `low`, `high` (its interval), `seeds`, `p` (of the
+        hypothesis that the verdict rejects), `half_width` and `seeds_needed` (to show an effect of d at 80 % power).
     """
     return pd.DataFrame([_headline(claim, tables) for claim in claims])
 
@@ -157,16 +170,26 @@ def _effects(measure, tables):
 def _headline(claim, tables):
     if claim.headline is not None:
         return _row(claim, claim.headline, _effects(claim.headline, tables))
-    return {"claim": claim, "measure": None, "verdict": HOLDS_EXACTLY, "seeds": 0}
+    return not_run(claim)
+
+
+def not_run(claim):
+    """The row of a claim of which nothing was run, as in `judge`; an identity holds all the same."""
+    word = NOT_RUN if claim.headline else HOLDS_EXACTLY
+    numbers = dict.fromkeys(("effect", "low", "high", "p", "half_width"), math.nan)
+    return {"claim": claim, "measure": claim.headline, "outcome": word, "verdict": word, "seeds": 0, **numbers}
 
 
 def _row(claim, measure, effects):
     found = estimate(effects, UNITS[measure.unit])
     smallest = measure.smallest or 0.0
+    word = verdict(found, measure.side, smallest)
+    answered = claim.open and word in (REPRODUCED, NO_DIFFERENCE, CONTRADICTED)
     return {
         "claim": claim,
         "measure": measure,
-        "verdict": _worded(claim, verdict(found, measure.side, smallest)),
+        "outcome": ANSWERED if answered else word,
+        "verdict": _worded(claim, word),
         "effect": found.effect,
         "low": found.low,
         "high": found.high,
@@ -190,14 +213,24 @@ def verdict(found, side=ABOVE, smallest=0.0):
     return next((word for holds, word in decided[side] if holds), INCONCLUSIVE)
 
 
+def side(row):
+    """On which side a headline's effect lies: `"none"` within d, `"above"` or `"below"` 0; `None` where unsettled."""
+    if row.measure is None or not row.low <= row.high:
+        return None
+    if -row.measure.smallest < row.low and row.high < row.measure.smallest:
+        return "none"
+    return "above" if row.low > 0 else "below" if row.high < 0 else None
+
+
 def meaning(row):
-    """The plain sentence that a headline's interval supports, or that none is."""
-    smallest = row.measure.smallest
+    """What is known of a claim in plain words: the sentence that its headline's interval supports, or that none is."""
+    if row.measure is None:
+        return row.claim.plain[0]
+    if row.outcome == NOT_RUN:
+        return "Not run yet."
     if not row.low <= row.high:
         return "Not run often enough."
-    if -smallest < row.low and row.high < smallest:
-        return row.claim.plain[1]
-    return row.claim.plain[0] if row.low > 0 else row.claim.plain[2] if row.high < 0 else "Not settled."
+    return dict(zip(("above", "none", "below"), row.claim.plain, strict=True)).get(side(row), "Not settled.")
 
 
 def _worded(claim, word):

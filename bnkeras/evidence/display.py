@@ -47,8 +47,9 @@ def figure(drawn, alt=""):
     """
     import matplotlib.pyplot as plt
 
-    parts = (drawn.get_suptitle(), alt, drawn.get_supxlabel())
-    text = ". ".join(" ".join(part.split()) for part in parts if part)
+    from bnkeras.plots import alt_text
+
+    text = alt_text(drawn, alt)
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=90, bbox_inches="tight")  # itself, as whatever backend a kernel has
     plt.close(drawn)

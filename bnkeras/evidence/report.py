@@ -78,15 +78,19 @@ def claim_table(judged):
     return pd.DataFrame(rows)
 
 
+def effect(row):
+    """A headline's effect, interval and unit; `""` where nothing was run."""
+    shown = _figures(row) if row.measure else {"effect": ""}
+    return f"{shown['effect']} {shown['95 % interval']} {row.measure.unit}" if shown["effect"] else ""
+
+
 def sentences(verdicts):
     """Each headline's verdict in one line, `{id: text}`: word, measure, effect, interval and unit."""
     result = {}
     for row in verdicts.itertuples():
         result[row.claim.id] = f"{row.claim.id}, {row.verdict}"
-        shown = _figures(row)
-        if shown["effect"]:
-            effect = f"{shown['effect']} {shown['95 % interval']} {row.measure.unit}"
-            result[row.claim.id] += f": {row.measure.words}, {effect}"
+        if effect(row):
+            result[row.claim.id] += f": {row.measure.words}, {effect(row)}"
     return result
 
 
@@ -94,14 +98,37 @@ def answers(verdicts):
     """What each headline means in plain words, as a Markdown list: sentence, effect, interval, unit, verdict."""
     lines = []
     for row in verdicts.itertuples():
-        if row.measure is None:
-            lines.append(f"- **{row.claim.plain[0]}** ({row.claim.id}: {row.verdict})")
-            continue
-        shown, words = _figures(row), row.measure.words[:1].upper() + row.measure.words[1:]
-        if shown["effect"]:
-            words += f": {shown['effect']} {shown['95 % interval']} {row.measure.unit}"
-        lines.append(f"- **{claims.meaning(row)}** {words} ({row.claim.id}: {row.verdict})")
+        words = ""
+        if row.measure is not None:
+            words = f" {row.measure.words[:1].upper()}{row.measure.words[1:]}{': ' * bool(effect(row))}{effect(row)}"
+        lines.append(f"- **{claims.meaning(row)}**{words} ({row.claim.id}: {row.verdict})")
     return "\n".join(lines)
+
+
+def summary(verdicts):
+    """What is known of some claims in one line of plain sentences, and of which of them it is not known."""
+    known, unknown = [], {}
+    for row in verdicts.itertuples():
+        words = claims.meaning(row).rstrip(".")
+        if row.measure is None or claims.side(row):
+            known.append(f"{words} ({row.claim.id}).")
+        else:
+            unknown.setdefault(words, []).append(row.claim.id)
+    return " ".join([*known, *(f"{words}: {', '.join(ids)}." for words, ids in unknown.items())])
+
+
+def tally(verdicts, by="paper"):
+    """How many claims came out how, as text: a row for each value of a column, or of the claims' papers, and for all.
+
+    Args:
+        verdicts: Table of `studies.of_all_claims`.
+        by: `"paper"` or the name of a column. Defaults to `"paper"`.
+    """
+    values = [row.claim.paper if by == "paper" else getattr(row, by) for row in verdicts.itertuples()]
+    groups = pd.Series([words.label(by, value) for value in values], name=by, index=verdicts.index)
+    counts = pd.crosstab(groups, verdicts.outcome, margins=True, margins_name="all")
+    counts = counts.reindex([*dict.fromkeys(groups), "all"])[[word for word in claims.OUTCOMES if word in counts]]
+    return counts.assign(all=counts.sum(axis=1)).astype(str).reset_index()
 
 
 def corrected(verdicts):
@@ -127,7 +154,8 @@ def text(table):
 def markdown(table):
     """A table of strings as a Markdown table."""
     rows = [tuple(table.columns), ("---",) * len(table.columns), *table.itertuples(index=False, name=None)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    escaped = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
 def heading(found):

@@ -1,6 +1,7 @@
 """Published results: tidy CSV tables of a study at a scale, with a JSON file beside them that says how they came about.
 
 The tables of a scale lie in `<study>/<scale>/<table>.csv`, and `about.json` in the same folder holds their checksums.
+A wheel has a copy of what the project has published; what is published beside an installed wheel goes before it.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
+from bnkeras import places
 from bnkeras.datasets.common import data_folder
 
 SCALES = ("quick", "laptop", "paper")
 _READS = 100  # attempts to read what is published meanwhile
-_REPOSITORY = Path(__file__).resolve().parents[2]
 _ABOUT, _LOCK = "about.json", ".lock"
 _OLD, _NEW = ".old", ".new"
 
@@ -48,8 +49,16 @@ class Results:
 
 
 def folder():
-    """Folder of the published results: the repository's `data/results`, else `results` in the data folder."""
-    return (_REPOSITORY / "data" if (_REPOSITORY / "pyproject.toml").exists() else data_folder()) / "results"
+    """Folder that results are published in: the checkout's `data/results`, else `results` in the data folder."""
+    root = places.checkout()
+    return (root / "data" if root else data_folder()) / "results"
+
+
+def folders(source=None):
+    """Folders that results are read from, the one that goes before first: `source`, or that of what is published."""
+    if source is not None:
+        return [Path(source)]
+    return [folder()] if places.checkout() else [folder(), places.shipped("data/results")]
 
 
 def protocol(started):
@@ -58,9 +67,11 @@ def protocol(started):
     Args:
         started: ISO 8601 time, when the first of some runs began.
     """
+    if not places.checkout():
+        return None
     command = ["git", "log", "-1", f"--before={started}", "--format=%H %cI", "--", "protocol.md"]
     try:
-        done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=places.checkout(), capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return dict(zip(("commit", "date"), done.stdout.split(), strict=False)) or None
@@ -163,14 +174,20 @@ def scales(study, source=None):
     Raises:
         ResultsError: The study's folder cannot be read.
     """
-    place = Path(source or folder()) / study
+    there = set()
+    for place in folders(source):
+        there |= _names(place / study)
+    return [scale for scale in SCALES if {scale, f".{scale}{_OLD}"} & there]
+
+
+def _names(place):
+    """Names of what is in a folder, none where there is no such folder."""
     try:
-        there = {*os.listdir(place)}
+        return {*os.listdir(place)}
     except FileNotFoundError:
-        return []
+        return set()
     except OSError as error:
         raise ResultsError(f"{place} can't be read ({error.strerror})") from error
-    return [scale for scale in SCALES if {scale, f".{scale}{_OLD}"} & there]
 
 
 def read(study, scale=None, source=None):
@@ -179,7 +196,7 @@ def read(study, scale=None, source=None):
     Args:
         study: Name of the study.
         scale: Which scale. Defaults to `None`, the largest there is.
-        source: Folder to read from. Defaults to `folder()`.
+        source: Folder to read from. Defaults to `None`, `folders()`.
 
     Returns:
         A `Results`.
@@ -188,11 +205,12 @@ def read(study, scale=None, source=None):
         ResultsError: The study has no published results of that scale, or a file of them is missing, unreadable or not
             what was published.
     """
-    source = Path(source or folder())
     found = scales(study, source)
     if not found or scale not in (None, *found):
-        raise ResultsError(f"{source / study} has no results. Received: scale={scale!r}; published are {found}")
+        first = folders(source)[0] / study
+        raise ResultsError(f"{first} has no results. Received: scale={scale!r}; published are {found}")
     scale = scale or found[-1]
+    source = next(place for place in folders(source) if scale in scales(study, place))
     for _ in range(_READS):
         place = _place(source / study, scale)
         identity = _identity(place)

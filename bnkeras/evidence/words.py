@@ -1,6 +1,12 @@
 """Readable names of settings and their values, the same in reports and in figures."""
 
 _VALUES = {
+    "paper": {
+        "mnist-report": "Course report",
+        "tang-fong": "Tang & Fong",
+        "hajaj-gillies": "Hajaj & Gillies",
+        "schilling": "Schilling",
+    },
     "normalization": {
         "none": "base (no normalization)",
         "bn": "batch normalization",
