@@ -26,7 +26,8 @@ def answers():
     verdicts = studies.of_all_claims()
     lines = [report.markdown(report.tally(verdicts)), ""]
     for name in verdicts.study.unique():
-        link = f"[{question(name)}](notebooks/{studies.notebook(name)})"
+        notebook = studies.notebook(name)
+        link = f"[{question(name)}](notebooks/{notebook})" if notebook else question(name)
         lines.append(f"- {link}. {report.summary(verdicts[verdicts.study == name])}")
     return "\n".join(lines)
 
