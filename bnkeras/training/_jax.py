@@ -13,7 +13,7 @@ def compiled_steps(model, data, order, generator, *, training, augment, **option
         generator: `keras.random.SeedGenerator` for `augment`.
         **options: What makes no difference where XLA compiles all, for each size of batches.
     """
-    _build(model, jax.tree.map(lambda t: t[: order.shape[1]], data))
+    _build(model, jax.tree.map(lambda t: t[: order.shape[1]], data), augment, generator)
     optimizer = [model.optimizer.variables] if training else []
     groups = model.trainable_variables, model.non_trainable_variables, *optimizer, model.metrics_variables
     variables = [*groups, [generator.state]]
@@ -40,13 +40,16 @@ def compiled_steps(model, data, order, generator, *, training, augment, **option
     return run
 
 
-def _build(model, batch):
+def _build(model, batch, augment, generator):
     """Create the variables that Keras creates on the first batch, without computing anything."""
 
     def scores(*data):
         return model.compute_loss(*data), model.compute_metrics(*data)
 
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    if augment is not None:  # crops change the shape
+        with keras.StatelessScope():
+            x = jax.eval_shape(lambda x: augment(x, generator), x)
     # What is created in a StatelessScope gets its value at the end of the scope, outside of JAX's tracing.
     with keras.StatelessScope():
         y_pred = jax.eval_shape(lambda x: model(x, training=False), x)
