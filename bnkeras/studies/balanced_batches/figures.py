@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bnkeras.datasets.cifar import CLASS_NAMES_10
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.studies.balanced_batches.claims import (
@@ -159,11 +160,12 @@ def page(results, pictures=None, class_names=None):
     Args:
         results: The study's `Results`.
         pictures: Test images that the trips' examples are indices into. Defaults to `None`, without pictures.
-        class_names: One string a class. Defaults to `None`, numbers.
+        class_names: One string a class. Defaults to `None`, those of CIFAR-10, or numbers on drawn shapes.
     """
     from bnkeras import batches
 
     rows = results.tables["scenes"]
-    names = class_names or [f"class {i}" for i in range(rows.classes.iloc[0])]
+    numbered = [f"class {i}" for i in range(rows.classes.iloc[0])]
+    names = class_names or (CLASS_NAMES_10 if set(rows.data) == {"cifar10"} else numbered)
     note = f"{report.heading(results)}. The batch is built with the test labels: what it shows is a leak, no accuracy."
     return batches.travel_page(batches.scenes_of(rows, names, pictures), names, note=note)
