@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import REPRODUCED, judge
 from bnkeras.studies.bn_effects.claims import CLAIMS, POINTS
@@ -31,25 +32,23 @@ _QUANTITIES = ["log10 of the gradient's norm", "deviation of activations", "dead
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
     curves, layers = (_conditions(titled(results.tables, name)) for name in ("curves", "layers"))
     usual = _conditions(runs[runs.rule == "plateaus"])
-    drawn = {"baseline": _baseline(plots, results, usual, says["S1"])}
+    drawn = {"baseline": _baseline(results, usual, says["S1"])}
     for network, here in usual.groupby("network", sort=False):
         own, looks = curves[curves.network == network], layers[layers.network == network]
-        found = {"final": _final(plots, results, here)}
+        found = {"final": _final(results, here)}
         if len(own):
-            found |= {share: _curves(plots, results, own, share, _stuck(here)) for share in ("accuracy", "loss")}
+            found |= {share: _curves(results, own, share, _stuck(here)) for share in ("accuracy", "loss")}
         if len(looks):
-            found["layers"] = _layers(plots, results, looks, says["S11"] if network == "MLP" else _spread(here))
+            found["layers"] = _layers(results, looks, says["S11"] if network == "MLP" else _spread(here))
         drawn |= {f"{network.lower()}_{name}": figure for name, figure in found.items()}
-    drawn |= _batch_sizes(plots, results, runs)
+    drawn |= _batch_sizes(results, runs)
     if len(titled(results.tables, "overhead")):
-        drawn["overhead"] = _overhead(plots, results, says["S8"])
+        drawn["overhead"] = _overhead(results, says["S8"])
     if len(titled(results.tables, "shift")):
-        drawn |= {"shift": _shift(plots, results), "mended": _mended(plots, results, runs)}
+        drawn |= {"shift": _shift(results), "mended": _mended(results, runs)}
     return drawn
 
 
@@ -86,7 +85,7 @@ def _by_kind(runs, by, value):
     return runs.groupby([*by, "normalization"])[value].mean().unstack().reindex(columns=[*_KINDS]).dropna()
 
 
-def _baseline(plots, results, runs, title):
+def _baseline(results, runs, title):
     runs = runs[runs.condition == "baseline"]
     runs = runs[runs.groupby("network")["set"].transform("nunique") == runs.groupby("network")["set"].nunique().max()]
     caption = f"baseline; {_ENDED}; {plots.describe(results, runs, ('network', 'set'))}"
@@ -94,7 +93,7 @@ def _baseline(plots, results, runs, title):
     return plots.dots(runs.rename(columns={"points": _FINAL}), "set", _FINAL, **options)
 
 
-def _final(plots, results, runs):
+def _final(results, runs):
     runs = _with_several(runs, "condition")
     caption, title = f"{_ENDED}; {plots.describe(results, runs, ('set', 'condition'))}", _ahead(runs)
     runs = runs.rename(columns={"points": _FINAL})
@@ -120,7 +119,7 @@ def _slanted(figure):
     return figure
 
 
-def _curves(plots, results, curves, share, title):
+def _curves(results, curves, share, title):
     """A panel a condition and set, in rows as on the slides; a run that was stopped goes on as it ended."""
     value = "validation accuracy (%)" if share == "accuracy" else "loss"
     long = _to_the_end(curves)
@@ -154,7 +153,7 @@ def _to_the_end(curves):
     return pd.concat([curves, more], ignore_index=True)
 
 
-def _batch_sizes(plots, results, runs):
+def _batch_sizes(results, runs):
     """Accuracy against batch size: as the thesis trains, and both papers' networks at rates that stay."""
     value = "test accuracy (%)"
     runs = runs[runs.condition == "baseline"]
@@ -183,7 +182,7 @@ def from_which(runs, by):
     return f"BN is {ahead}; at batches of {first} it is in {(leads[first] > 0).sum()} of {len(leads)}, on average"
 
 
-def _overhead(plots, results, title):
+def _overhead(results, title):
     value = "time added to an epoch (%)"
     table = overheads(results.tables).rename(value).reset_index()
     table["layer"] = table.layer.map(_LAYERS)
@@ -195,7 +194,7 @@ def _overhead(plots, results, title):
     return plots.lines(table, "batch_size", value, caption=caption, title=title, sharey="row", **options)
 
 
-def _layers(plots, results, layers, title):
+def _layers(results, layers, title):
     """Gradient norm, spread of activations and dead units at each layer, at the start, half way, and at the end."""
     steps = layers.groupby(RUN, sort=False).step
     at = {"start": steps.transform("min"), "end": steps.transform("max")}
@@ -213,7 +212,7 @@ def _layers(plots, results, layers, title):
     return plots.lines(long, "layer", "value", caption=caption, title=title, **options)
 
 
-def _shift(plots, results):
+def _shift(results):
     shift, value = _in_panels(titled(results.tables, "shift")), "variance, inference over training"
     shift = shift[shift.inference == "moving averages"].rename(columns={"shift": value})
     means = shift[shift.layer != "norm_1"].groupby("condition")[value].mean()
@@ -228,7 +227,7 @@ def _in_panels(table):
     return table.assign(panel=table.network + ", " + table["set"])
 
 
-def _mended(plots, results, runs):
+def _mended(results, runs):
     """Accuracy of BN by the statistics of inference, without dropout and with it."""
     runs = _conditions(runs[(runs.normalization == "bn") & (runs.rule == "plateaus")])
     runs = _with_several(runs[runs.condition.isin(_DROPPED)], "condition")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
@@ -13,24 +14,22 @@ NEAR = 0.5  # points from the reported
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says = report.sentences(judge(claims.CLAIMS, results.tables))
     main = {name: headline(table, **claims.MAIN) for name, table in results.tables.items()}
     rate = main["epochs"].learning_rate.iloc[0]
     caption = f"learning rate {rate:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
     drawn = {
-        "accuracy": _accuracy(plots, main["epochs"], caption, f"{says['M1']}. {says['M2']}"),
-        "percentiles": _percentiles(plots, main["percentiles"], caption, says["M4"]),
-        "roc": _roc(plots, main["roc"], caption, says["M5"]),
-        "seconds": _seconds(plots, main["epochs"], caption, says["M3"]),
+        "accuracy": _accuracy(main["epochs"], caption, f"{says['M1']}. {says['M2']}"),
+        "percentiles": _percentiles(main["percentiles"], caption, says["M4"]),
+        "roc": _roc(main["roc"], caption, says["M5"]),
+        "seconds": _seconds(main["epochs"], caption, says["M3"]),
     }
     if results.tables["epochs"].stddev.nunique() > 1:
-        drawn |= _maps(plots, results)
+        drawn |= _maps(results)
     return drawn
 
 
-def _accuracy(plots, epochs, caption, title):
+def _accuracy(epochs, caption, title):
     epochs = at_inference(epochs, "population")
     epochs = epochs.assign(**{"test accuracy (%)": 100 * epochs.test_accuracy})
     late = epochs[epochs.epoch >= epochs.epoch.max() / 2]
@@ -39,7 +38,7 @@ def _accuracy(plots, epochs, caption, title):
     return plots.lines(views, "epoch", "test accuracy (%)", title=title, **options)
 
 
-def _percentiles(plots, table, caption, title):
+def _percentiles(table, caption, title):
     first = table.query("seed == seed.min()")
     first = first.rename(columns={"step": "training step", "typical": "input to one sigmoid"})
     first = first.assign(percentile=[f"{percentile:g} %" for percentile in first.percentile])
@@ -48,20 +47,20 @@ def _percentiles(plots, table, caption, title):
     return plots.lines(first, "training step", "input to one sigmoid", caption=caption, title=title, **options)
 
 
-def _roc(plots, table, caption, title):
+def _roc(table, caption, title):
     roc = table.groupby(["normalization", "class", "fpr"], sort=False)["tpr"].mean().reset_index().query("fpr > 0")
     roc = roc.rename(columns={"fpr": "false positive rate", "tpr": "true positive rate"})
     axes, caption = ("false positive rate", "true positive rate"), f"a line for each digit, mean over seeds; {caption}"
     return plots.lines(roc, *axes, units="class", seeds=False, log=["x"], caption=caption, title=title)
 
 
-def _seconds(plots, epochs, caption, title):
+def _seconds(epochs, caption, title):
     later = at_inference(epochs, "population").query("epoch > 1").groupby(["normalization", "seed"], sort=False)
     seconds = later["seconds"].median().rename("seconds per epoch").reset_index().assign(model="")
     return plots.dots(seconds, "model", "seconds per epoch", caption=f"medians of runs; {caption}", title=title)
 
 
-def _maps(plots, results):
+def _maps(results):
     """Each effect over initial deviations and learning rates, and BN's lag over momenta."""
     epochs = results.tables["epochs"]
     caption = plots.describe(results, epochs[epochs.seed < 100])

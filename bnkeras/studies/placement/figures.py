@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
@@ -31,16 +32,14 @@ _QUANTITIES = {
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
     placed = runs[runs.model == 2]
     return {
-        "placement": _placement(plots, results, placed, f"{says['T2']}. {says['T3']}"),
-        "learning_rate": _learning_rate(plots, results, on_faces(runs), f"{says['T4']}. {says['T1']}"),
-        "heat_map": _heat_map(plots, results, on_faces(placed)),
-        "convergence": _convergence(plots, results, says["T5"]),
-        "blocks": _blocks(plots, results, on_faces(placed)),
+        "placement": _placement(results, placed, f"{says['T2']}. {says['T3']}"),
+        "learning_rate": _learning_rate(results, on_faces(runs), f"{says['T4']}. {says['T1']}"),
+        "heat_map": _heat_map(results, on_faces(placed)),
+        "convergence": _convergence(results, says["T5"]),
+        "blocks": _blocks(results, on_faces(placed)),
     }
 
 
@@ -48,7 +47,7 @@ def _in_order(table):
     return table.sort_values("placement", key=lambda kinds: kinds.map(ORDER.index), kind="stable")
 
 
-def _placement(plots, results, runs, title):
+def _placement(results, runs, title):
     runs = runs[runs.learning_rate == runs.learning_rate.min()]
     variant = np.select(
         [runs.augment & runs.before_pool, runs.augment], ["augmented, before the pool", "augmented"], "plain"
@@ -73,7 +72,7 @@ def _placement(plots, results, runs, title):
     return figure
 
 
-def _learning_rate(plots, results, runs, title):
+def _learning_rate(results, runs, title):
     runs = _in_order(runs[runs.placement.isin(ENDS)]).sort_values("model", kind="stable")
     several = runs.groupby("model").learning_rate.transform("nunique") > 1  # one rate makes no line
     runs = runs[several] if several.any() else runs
@@ -85,14 +84,14 @@ def _learning_rate(plots, results, runs, title):
     return plots.lines(long, "learning_rate", "value", caption=caption, title=title, **options)
 
 
-def _heat_map(plots, results, runs):
+def _heat_map(results, runs):
     ways, keys = ["moving averages", "population"], ["placement", "learning_rate"]
     long = _in_order(runs).melt(keys, ways, "inference", _FINAL)
     caption = plots.describe(results, runs, ("source", *_CELL))
     return plots.heat_maps(long, "learning_rate", "placement", _FINAL, col="inference", caption=caption)
 
 
-def _convergence(plots, results, title):
+def _convergence(results, title):
     epochs = at_inference(headline(results.tables["epochs"], dtype=FULL), "population")
     epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
     epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
@@ -105,7 +104,7 @@ def _convergence(plots, results, title):
     return plots.lines(long, "epoch", "accuracy (%)", hue="placement", col="part", caption=caption, title=title)
 
 
-def _blocks(plots, results, runs, steps=3):
+def _blocks(results, runs, steps=3):
     """Gradient norm, spread of activations and dead units at each layer, at some of the steps."""
     blocks = headline(results.tables["blocks"], dtype=FULL)
     every = sorted(blocks.step.unique())
