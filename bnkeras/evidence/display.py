@@ -6,6 +6,8 @@ import os
 
 from IPython.display import HTML, Image, display
 
+from bnkeras import plots
+
 
 @contextlib.contextmanager
 def without_start_up_logs():
@@ -38,18 +40,11 @@ def table(frame, name, folded=""):
     return HTML(f"<details><summary>{folded}</summary>{html}</details>" if folded else html)
 
 
-def figure(drawn, alt=""):
-    """Show a figure, with its title and caption as the text for those who cannot see it.
-
-    Args:
-        drawn: A matplotlib `Figure`.
-        alt: What else the figure shows. Defaults to `""`.
-    """
+def figure(drawn):
+    """Show a matplotlib `Figure`, with its title and caption as the text for those who cannot see it."""
     import matplotlib.pyplot as plt
 
-    from bnkeras.plots import alt_text
-
-    text = alt_text(drawn, alt)
+    text = plots.alt_text(drawn)
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=90, bbox_inches="tight")  # itself, as whatever backend a kernel has
     plt.close(drawn)

@@ -61,9 +61,9 @@ def blank(words, *, caption):
     return captioned(figure, caption, "")
 
 
-def alt_text(figure, more=""):
-    """A figure's title, what `more` is said of it, and its caption, as one line for those who cannot see it."""
-    parts = (figure.get_suptitle(), more, figure.get_supxlabel())
+def alt_text(figure):
+    """A figure's title and caption, as one line for those who cannot see it."""
+    parts = (figure.get_suptitle(), figure.get_supxlabel())
     return ". ".join(" ".join(part.split()) for part in parts if part)
 
 
