@@ -18,7 +18,6 @@ ten minutes: stopped at any time, the same command goes on, and loses the runs i
 
 import functools
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -138,9 +137,7 @@ class Run:
         model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
         plateaus = training.plateau_callbacks() if self.rule == "plateaus" else []
         probes = [self._probe(validation, len(data.x_train) // self.batch_size)] if self._probed() else []
-        with warnings.catch_warnings():
-            # A batch of one is an object of study here.
-            warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
+        with training.batches_of_one():
             rows, curves = training.train_and_validate(
                 model,
                 data.arrays,

@@ -75,7 +75,6 @@ class Run:
         """Train and return the tables `epochs`, `drift` and `auc`, and with `detail` `percentiles` and `roc`."""
         sweep.start_keras()
         from bnkeras import callbacks, datasets, models, training
-        from bnkeras.training.inference import MOVING
 
         data = datasets.prepared(self.data)
         form = (self.normalization, self.activation, self.stddev, self.momentum)
@@ -94,8 +93,7 @@ class Run:
             at={epoch * per_epoch for epoch in epochs if epoch <= self.epochs},
             callbacks=[logger],
         )
-        outputs = {way: infer(data.x_test) for way, infer in training.ways_of_inference(model, data.x_train)}
-        outputs = next(logits for way, logits in outputs.items() if way != MOVING)
+        outputs = training.population_logits(model, data.x_train, data.x_test)
         auc, roc = training.roc_tables(outputs, data.y_test, data.class_names)
         percentiles, drift = percentile_tables(logger.result())
         details = {"percentiles": percentiles, "roc": roc} if self.detail else {}
