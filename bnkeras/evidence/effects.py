@@ -1,5 +1,7 @@
 """Effects of claims: differences paired by seed, with the conditions as index levels."""
 
+import pandas as pd
+
 from bnkeras.evidence.seeds import FIRST
 
 
@@ -37,6 +39,28 @@ def last_epoch(table, settings):
 def at_inference(table, way):
     """The rows of a way of inference, and those of networks that have only one."""
     return table[table.inference.isin([way, "none"])]
+
+
+def no_effects(*levels):
+    """Effects of no run at all, with some index levels and `seed`."""
+    index = pd.MultiIndex.from_tuples([], names=[*levels, "seed"]) if levels else pd.Index([], name="seed")
+    return pd.Series(dtype="float64", index=index)
+
+
+def drops(wide, reference):
+    """Values at a reference minus those at each number below it.
+
+    Args:
+        wide: `DataFrame` with a column for each number and effects' index.
+        reference: Which of them.
+
+    Returns:
+        A Series with the number as the first level of its index; empty where the reference was not run.
+    """
+    below = {number: wide[reference] - wide[number] for number in wide if number < reference and reference in wide}
+    if not below:
+        return no_effects(wide.columns.name, *(name for name in wide.index.names if name != "seed"))
+    return pd.concat(below, names=[wide.columns.name])
 
 
 def at(effects, **levels):
