@@ -4,6 +4,9 @@ import pandas as pd
 
 from bnkeras.evidence.seeds import FIRST
 
+STUCK = 0.95
+"""A network reaches the entropy of the labels, in its training loss, without a look at its input."""
+
 
 def headline(table, **settings):
     """The rows of a headline's runs: those of its seeds, and of the values of `settings`."""
@@ -39,6 +42,11 @@ def last_epoch(table, settings):
 def at_inference(table, way):
     """The rows of a way of inference, and those of networks that have only one."""
     return table[table.inference.isin([way, "none"])]
+
+
+def stuck(train_loss, entropy):
+    """Whether networks learned nothing: the loss is not below `STUCK` of the labels' entropy, or is no number."""
+    return ~(train_loss.astype(float) < STUCK * entropy)
 
 
 def no_effects(*levels):

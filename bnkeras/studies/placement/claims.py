@@ -1,14 +1,15 @@
 """Claims T1 to T6, each with its headline and what else was explored, and the paper's tables."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.claims import NONE, Claim, Measure
-from bnkeras.evidence.effects import at, at_inference, headline
+from bnkeras.evidence.effects import at, at_inference, headline, stuck
 
 RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed", "dtype"]
 FULL, HALF = "float32", "mixed_bfloat16"
-STUCK = 0.95  # of the labels' entropy, which a network reaches without looking at its input
 STEADY = 5.0  # points
 TARGET = 90.0  # % of the test images
 RATES_NEEDED = 5  # without which nothing is said of the largest one that trains
@@ -39,7 +40,7 @@ def summary(tables, dtype=FULL):
         A `DataFrame` with the columns `RUN` and `source`, and
 
         - `population`, `moving averages`: test accuracy after the last epoch in percent, by way of inference;
-        - `stuck`: the training loss of the last epoch is not below `STUCK` of the labels' entropy, or is not finite;
+        - `stuck`: by the training loss of the last epoch (see `effects.stuck`);
         - `fall`: the most that test accuracy lost, with moving averages and in points, against an earlier epoch of the
           second half; `stable`: not stuck, and a fall of at most `STEADY` points;
         - `epochs_test`, `epochs_train`: the first epoch with an accuracy of `TARGET` on test images, with the
@@ -53,7 +54,7 @@ def summary(tables, dtype=FULL):
     last = exact[["source", "entropy", "train_loss"]].last()
     rows = rows.assign(
         source=last.source,
-        stuck=~(last.train_loss < STUCK * last.entropy),
+        stuck=stuck(last.train_loss, last.entropy),
         fall=parts["moving averages"]["test_accuracy"].agg(_fall),
         epochs_test=exact["test_accuracy"].agg(_epochs_to_target),
         epochs_train=exact["train_accuracy"].agg(_epochs_to_target),
@@ -144,12 +145,9 @@ def everywhere(effect):
 
     def explored(tables):
         runs, parts = summary(tables).query("model == 2"), {}
-        for way in ("population", "moving averages"):
-            after_pool = runs[~runs.before_pool]
-            wide = by_placement(after_pool, way, ["data", "learning_rate", "augment"])
-            parts[way, "after the pool"] = effect(wide)
-            notebook = in_notebook(runs)
-            parts[way, "as in the notebook"] = effect(by_placement(notebook, way, ["data", "learning_rate", "augment"]))
+        variants = {"after the pool": runs[~runs.before_pool], "as in the notebook": in_notebook(runs)}
+        for way, (variant, chosen) in itertools.product(("population", "moving averages"), variants.items()):
+            parts[way, variant] = effect(by_placement(chosen, way, ["data", "learning_rate", "augment"]))
         return pd.concat(parts, names=["inference", "variant"])
 
     return explored
@@ -164,25 +162,26 @@ def half_over_full(tables):
 
 
 def _contrast(tables, value):
-    """Base and BN after every block in models 1 and 2 on faces, side by side: index model, rate, seed."""
+    """A column of the runs of models 1 and 2 on faces: base and BN after every block, rows by model, rate and seed."""
     runs = on_faces(summary(tables))
     runs = runs[runs.model.isin([1, 2]) & runs.placement.isin(ENDS)]
-    return runs.pivot(index=["model", "learning_rate", "seed"], columns="placement", values=value)
+    wide = runs.pivot(index=["model", "learning_rate", "seed"], columns="placement", values=value)
+    return wide.reindex(columns=ENDS)
 
 
 def lead(tables):
     """Accuracy, BN minus base, at each learning rate."""
-    wide = _contrast(tables, "population").reindex(columns=ENDS)
+    wide = _contrast(tables, "population")
     return (wide["all"] - wide["none"]).dropna()
 
 
 def more_stuck(tables):
     """Whether runs are stuck, base (`plus`) and BN (`minus`), at each learning rate."""
-    return _contrast(tables, "stuck").reindex(columns=ENDS).dropna().set_axis(["plus", "minus"], axis=1)
+    return _contrast(tables, "stuck").dropna().set_axis(["plus", "minus"], axis=1)
 
 
-def single_layer_stuck(tables):
-    """Whether runs with a single layer are stuck, at each learning rate at which the base model gets stuck."""
+def single_layer_trains(tables):
+    """Whether runs with a single layer train, at each learning rate at which the base model gets stuck."""
     runs = on_faces(summary(tables), model=2)
     chosen = runs[runs.placement.isin(SINGLE) & (runs.learning_rate >= 0.08)]
     return ~chosen.set_index(["placement", "learning_rate", "seed"]).stuck
@@ -194,13 +193,13 @@ def larger_rate(tables):
     A network trains at a rate when it is not stuck and within `STEADY` points of its best rate, seed by seed, with the
     population's statistics.
     """
-    wide = _contrast(tables, "population").reindex(columns=ENDS).dropna()
-    rates = wide.groupby(level=["model", "seed"]).transform("size")
-    wide = wide[rates >= RATES_NEEDED]
-    best = wide.groupby(level=["model", "seed"]).transform("max")
+    one = ["model", "seed"]
+    wide = _contrast(tables, "population").dropna()
+    wide = wide[wide.groupby(level=one).transform("size") >= RATES_NEEDED]
+    best = wide.groupby(level=one).transform("max")
     trains = (wide >= best - STEADY) & ~_contrast(tables, "stuck").loc[wide.index].astype(bool)
-    rates = np.log2(trains.index.get_level_values("learning_rate").to_numpy())
-    largest = trains.mul(1.0).where(trains).mul(rates, axis=0).groupby(level=["model", "seed"]).max()
+    rates = pd.Series(np.log2(wide.index.get_level_values("learning_rate").to_numpy()), wide.index)
+    largest = {kind: rates.where(trains[kind]).groupby(level=one).max() for kind in ENDS}
     return largest["all"] - largest["none"]
 
 
@@ -209,7 +208,6 @@ def epochs_saved(value="epochs_test", base_rate=0.01, bn_rate=0.04):
 
     def effect(tables):
         wide = _contrast(tables, value)
-        wide = wide.reindex(columns=ENDS)
         return (at(wide["none"], learning_rate=base_rate) - at(wide["all"], learning_rate=bn_rate)).dropna()
 
     return effect
@@ -299,7 +297,7 @@ CLAIMS = (
         Measure("share of runs stuck, base minus BN", more_stuck, "points", 20),
         Measure(
             "share of runs with a single layer that train, above one half",
-            single_layer_stuck,
+            single_layer_trains,
             "points",
             20,
             sentence="A single layer anywhere starts the network at rates at which the base model gets stuck.",
