@@ -142,6 +142,11 @@ def corrected(verdicts):
     return verdicts.assign(p_holm=p)
 
 
+def mean_and_deviation(values, digits=1):
+    """Mean and standard deviation of a `Series` in words, such as "98.2 ± 0.4"; `""` of none."""
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}" if len(values) else ""
+
+
 def text(table):
     """A table of strings as aligned plain text."""
     rows = [tuple(table.columns), *table.itertuples(index=False, name=None)]

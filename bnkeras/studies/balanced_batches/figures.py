@@ -111,10 +111,12 @@ def beside_table_2(tables):
     reported = {(batches, way): cells for batches, way, *cells in TABLE_2}
     result = []
     for arm, ours in rows.groupby(["batches", "inference"], sort=False):
-        cells = reported.get(arm, ("", ""))
+        cells = zip((20, 44), reported.get(arm, ("", "")), strict=True)
         row = {"training": arm[0], "inference": _INFERENCE[arm[1]]}
-        row |= {f"reported, {depth} layers": f"{cell}" for depth, cell in zip((20, 44), cells, strict=True)}
-        result.append(row | {f"ours, {depth} layers": _mean(part.error) for depth, part in ours.groupby("depth")})
+        row |= {f"reported, {depth} layers": f"{cell}" for depth, cell in cells}
+        for depth, part in ours.groupby("depth"):
+            row[f"ours, {depth} layers"] = report.mean_and_deviation(part.error, 2)
+        result.append(row)
     return pd.DataFrame(result).fillna("")
 
 
@@ -130,7 +132,7 @@ def beside_tables_3_and_5(tables):
             cell = TABLE_3_AND_5.get(classes, ("",) * 4)[number]
             name |= {
                 f"{classes} classes, reported": f"{cell}",
-                f"{classes} classes": _mean(part[part.classes == classes].error),
+                f"{classes} classes": report.mean_and_deviation(part[part.classes == classes].error, 2),
             }
         result.append(name)
     return pd.DataFrame(result)
@@ -138,10 +140,6 @@ def beside_tables_3_and_5(tables):
 
 def _named(arm):
     return (arm[0], _INFERENCE[arm[1]]) if arm else (BALANCED, "shuffled balanced batches")
-
-
-def _mean(values):
-    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) else ""
 
 
 def reported_leaks():

@@ -5,7 +5,7 @@ import pandas as pd
 
 from bnkeras import plots
 from bnkeras.evidence import report
-from bnkeras.evidence.claims import REPRODUCED, judge
+from bnkeras.evidence.claims import REPRODUCED, judge, side
 from bnkeras.studies.bn_effects.claims import CLAIMS, POINTS
 from bnkeras.studies.bn_effects.effects import (
     BATCH_SIZE,
@@ -260,11 +260,7 @@ def scoreboard(verdicts):
 def _point(row):
     if row.claim.id == "S8":
         return "vanilla" if row.verdict == REPRODUCED else "open"
-    if not row.low <= row.high:
-        return "open"
-    d = row.measure.smallest
-    within = -d < row.low and row.high < d
-    return "draw" if within else "BN" if row.low > 0 else "vanilla" if row.high < 0 else "open"
+    return {"above": "BN", "none": "draw", "below": "vanilla"}.get(side(row), "open")
 
 
 def _sum(column):
@@ -281,6 +277,6 @@ def beside_table_of_times(tables):
         row = {"batch size": str(size), "the thesis (%)": f"{reported:g}"}
         for (dtype, layer), part in ours.groupby(level=["dtype", "layer"], sort=False):
             here = part[part.index.get_level_values("batch_size") == size]
-            row[f"{_LAYERS[layer]}, {dtype} (%)"] = f"{here.mean():.1f} ± {here.std(ddof=1):.1f}" if len(here) else ""
+            row[f"{_LAYERS[layer]}, {dtype} (%)"] = report.mean_and_deviation(here)
         rows.append(row)
     return pd.DataFrame(rows)

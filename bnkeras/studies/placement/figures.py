@@ -127,7 +127,7 @@ def beside_table_1(tables):
                 "BN": "yes" if placement == "all" else "no",
                 "learning rate": f"{rate:g}",
                 "reported": f"{accuracy:g}, {'stable' if stable else 'unstable'}",
-                "ours": _mean(here.population),
+                "ours": report.mean_and_deviation(here.population) or "not run",
                 "stable": f"{here.stable.sum()} of {len(here)}",
                 "stuck": f"{here.stuck.sum()} of {len(here)}",
             }
@@ -143,10 +143,6 @@ def beside_table_2(tables, learning_rate=0.01):
         for (name, kind), here in chosen.groupby(["data", "placement"], sort=False):
             reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
             rows[kind][f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
-            rows[kind][f"{name}{suffix}"] = _mean(here.population)
-            rows[kind][f"{name}{suffix}, moving averages"] = _mean(here["moving averages"])
+            rows[kind][f"{name}{suffix}"] = report.mean_and_deviation(here.population)
+            rows[kind][f"{name}{suffix}, moving averages"] = report.mean_and_deviation(here["moving averages"])
     return pd.DataFrame(rows.values()).fillna("")
-
-
-def _mean(values):
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) else "not run"
