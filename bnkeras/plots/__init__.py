@@ -15,10 +15,12 @@ _EXPORTS = {
     "blank": "layout",
     "describe": "layout",
     "dots": "panels",
+    "effect_map": "panels",
     "examination": "diagnoses",
     "forest": "verdicts",
     "grids": "panels",
     "heat_maps": "panels",
+    "in_order": "layout",
     "lines": "panels",
 }
 

@@ -67,6 +67,11 @@ def alt_text(figure):
     return ". ".join(" ".join(part.split()) for part in parts if part)
 
 
+def in_order(table, levels, *columns):
+    """The rows sorted by some columns, whose values stand in the order of the list `levels`."""
+    return table.sort_values([*columns], key=lambda column: column.map(levels.index), kind="stable")
+
+
 def describe(results, table=None, by=("source",)):
     """The caption of a figure: scale, data sources, precision where it is a setting, and number of seeds over `by`.
 

@@ -99,6 +99,20 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
     return _finish(_cells(draw, table, x, y, col, **size), f"{value}; {caption}", title)
 
 
+def effect_map(effects, words, x, y, *, reach, col="activation", caption, **options):
+    """`heat_maps` of effects for each `x` and `y`, levels of their index: blue above 0, red below.
+
+    Args:
+        effects: Series, a value a seed.
+        words: What the effect is, with its unit.
+        x, y, col: Levels.
+        reach: Value at the end of the colours.
+        caption, **options: See `heat_maps`.
+    """
+    table, limits = effects.rename(words).reset_index(), (-reach, reach)
+    return heat_maps(table, x, y, words, col=col, centre=0, limits=limits, caption=caption, **options)
+
+
 @themed
 def grids(table, x, y, value, *, right, marked, col, caption, title=""):
     """The `value` at each `x` and `y` as text: a panel for each level of `col`, one row of the table a cell.

@@ -57,9 +57,9 @@ def figures(results):
 
 
 def _with_arms(rows):
-    rows = rows[rows.inference.isin(_INFERENCE)].rename(columns={"error": ERROR})
-    rows[ARM] = rows.batches + ", " + rows.inference.map(_INFERENCE)
-    return rows.assign(error=rows[ERROR]).sort_values(ARM, key=lambda arms: arms.map(ARMS.index), kind="stable")
+    rows = rows[rows.inference.isin(_INFERENCE)]
+    arms = rows.batches + ", " + rows.inference.map(_INFERENCE)
+    return plots.in_order(rows.assign(**{ERROR: rows.error, ARM: arms}), ARMS, ARM)
 
 
 def _subsets(results, title):

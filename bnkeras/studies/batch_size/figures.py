@@ -36,7 +36,4 @@ def _map(results, effects):
     value = "test accuracy of BN, batch 64 minus batch 2, points"
     epochs = results.tables["epochs"]
     caption = _source(results, epochs[epochs.images < epochs.images.max()])
-    table = effects.rename(value).reset_index()
-    return plots.heat_maps(
-        table, "rate", "stddev", value, col="activation", centre=0, limits=(-20, 20), caption=caption
-    )
+    return plots.effect_map(effects, value, "rate", "stddev", reach=20, caption=caption)

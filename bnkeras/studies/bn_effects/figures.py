@@ -56,9 +56,7 @@ def _conditions(table):
     """The rows at batches of 64 and the two learning rates of the thesis, with a high one as a condition."""
     table = table[(table.batch_size == BATCH_SIZE) & table.learning_rate.isin([RATE, HIGH_RATE])]
     condition = table.condition.where(table.learning_rate == RATE, _RATE)
-    return table.assign(condition=condition).sort_values(
-        ["set", "condition"], key=lambda column: column.map(_ORDER.index), kind="stable"
-    )
+    return plots.in_order(table.assign(condition=condition), _ORDER, "set", "condition")
 
 
 def _ahead(runs):
@@ -131,7 +129,7 @@ def _curves(results, curves, share, title):
         # From wide weights some start at a loss of 1e20.
         long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
         end = "end where their loss is no number"
-    long = long.sort_values("condition", key=lambda column: column.map(_ORDER.index), kind="stable")
+    long = plots.in_order(long, _ORDER, "condition")
     long = long.assign(panel=long.condition + ", " + long["set"])
     wrap = long["set"].nunique() if _is_complete(long) else min(long.panel.nunique(), 4)
     options = {"col": "panel", "col_wrap": wrap, "sharey": False} | style

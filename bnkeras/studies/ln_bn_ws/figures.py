@@ -42,11 +42,9 @@ def _map(results):
     """The headlines' effects for other initial deviations and activations."""
     epochs = results.tables["epochs"]
     parts = {f"{claim.id}  {claim.headline.words}": claim.explored[-1].effect for claim in CLAIMS if claim.id != "F2"}
-    effects = {words: effect(results.tables) for words, effect in parts.items()}
-    table = pd.concat(effects, names=["claim"]).rename("points").reset_index()
+    effects = pd.concat({words: effect(results.tables) for words, effect in parts.items()}, names=["claim"])
     caption = f"each kind at the rate that validation chose; {plots.describe(results, epochs[epochs.seed < FIRST])}"
-    axes = {"x": "stddev", "y": "claim", "value": "points", "col": "activation"}
-    return plots.heat_maps(table, **axes, centre=0, limits=(-10, 10), caption=caption)
+    return plots.effect_map(effects, "points", "stddev", "claim", reach=10, caption=caption)
 
 
 def accuracies(tables):

@@ -6,6 +6,7 @@ from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.evidence.seeds import FIRST
 from bnkeras.studies.mnist_sigmoid import claims
 
 REPORTED = {"none": 94.0, "bn": 90.7}  # final accuracy, %
@@ -61,24 +62,23 @@ def _seconds(epochs, caption, title):
 
 
 def _maps(results):
-    """Each effect over initial deviations and learning rates, and BN's lag over momenta."""
-    epochs = results.tables["epochs"]
-    caption = plots.describe(results, epochs[epochs.seed < 100])
-    effects = {claim.id: claim.explored for claim in claims.CLAIMS}
-    axes = {"x": "learning_rate", "y": "stddev", "col": "activation", "centre": 0, "caption": caption}
-    maps = {}
-    for name, id_, number in (("map_early", "M1", 0), ("map_final", "M2", 0), ("map_drift", "M4", 0)):
-        measure = effects[id_][number]
-        value = f"{measure.words}, {measure.unit}"
-        table = measure.effect(results.tables).rename(value).reset_index()
-        shown = {"fmt": ".2f" if id_ == "M4" else ".1f", "limits": (-1, 1) if id_ == "M4" else (-10, 10)}
-        marks = _as_reported(results.tables) if id_ == "M2" else None
-        maps[name] = plots.heat_maps(table, value=value, marks=marks, **axes, **shown)
-    measure = effects["M2"][1]
-    value = f"{measure.words}, {measure.unit}"
-    table = measure.effect(results.tables).rename(value).reset_index().assign(activation=claims.ACTIVATION)
-    maps["map_averages"] = plots.heat_maps(table, value=value, **axes | {"y": "momentum"}, limits=(-10, 10))
-    return maps
+    """Effects over initial deviations and learning rates, and BN's lag over momenta."""
+    tables, epochs = results.tables, results.tables["epochs"]
+    explored = {claim.id: claim.explored for claim in claims.CLAIMS}
+    (early,), (final, averages), (drift, _) = (explored[id_] for id_ in ("M1", "M2", "M4"))
+    caption = plots.describe(results, epochs[epochs.seed < FIRST])
+
+    def drawn(measure, effects, y="stddev", reach=10, **options):
+        words = f"{measure.words}, {measure.unit}"
+        return plots.effect_map(effects, words, "learning_rate", y, reach=reach, caption=caption, **options)
+
+    by_momentum = pd.concat({claims.ACTIVATION: averages.effect(tables)}, names=["activation"])
+    return {
+        "map_early": drawn(early, early.effect(tables)),
+        "map_final": drawn(final, final.effect(tables), marks=_as_reported(tables)),
+        "map_drift": drawn(drift, drift.effect(tables), reach=1, fmt=".2f"),
+        "map_averages": drawn(averages, by_momentum, y="momentum"),
+    }
 
 
 def final_levels(tables):

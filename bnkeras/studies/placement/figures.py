@@ -32,7 +32,8 @@ _QUANTITIES = {
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
+    says = report.sentences(judge(CLAIMS, results.tables))
+    runs = plots.in_order(summary(results.tables), ORDER, "placement")
     placed = runs[runs.model == 2]
     return {
         "placement": _placement(results, placed, f"{says['T2']}. {says['T3']}"),
@@ -43,16 +44,12 @@ def figures(results):
     }
 
 
-def _in_order(table):
-    return table.sort_values("placement", key=lambda kinds: kinds.map(ORDER.index), kind="stable")
-
-
 def _placement(results, runs, title):
     runs = runs[runs.learning_rate == runs.learning_rate.min()]
     variant = np.select(
         [runs.augment & runs.before_pool, runs.augment], ["augmented, before the pool", "augmented"], "plain"
     )
-    runs = _in_order(runs.assign(variant=variant)).sort_values("data", ascending=False, kind="stable")
+    runs = runs.assign(variant=variant).sort_values("data", ascending=False, kind="stable")
     runs = runs.rename(columns={"population": _FINAL, "placement": "batch normalization after"})
     source = plots.describe(results, runs, ("source", "batch normalization after", "variant"))
     figure = plots.dots(
@@ -73,7 +70,7 @@ def _placement(results, runs, title):
 
 
 def _learning_rate(results, runs, title):
-    runs = _in_order(runs[runs.placement.isin(ENDS)]).sort_values("model", kind="stable")
+    runs = runs[runs.placement.isin(ENDS)].sort_values("model", kind="stable")
     several = runs.groupby("model").learning_rate.transform("nunique") > 1  # one rate makes no line
     runs = runs[several] if several.any() else runs
     long = runs.assign(**{_FINAL: runs.population, "runs stuck (%)": 100.0 * runs.stuck})
@@ -86,7 +83,7 @@ def _learning_rate(results, runs, title):
 
 def _heat_map(results, runs):
     ways, keys = ["moving averages", "population"], ["placement", "learning_rate"]
-    long = _in_order(runs).melt(keys, ways, "inference", _FINAL)
+    long = runs.melt(keys, ways, "inference", _FINAL)
     caption = plots.describe(results, runs, ("source", *_CELL))
     return plots.heat_maps(long, "learning_rate", "placement", _FINAL, col="inference", caption=caption)
 
@@ -94,7 +91,7 @@ def _heat_map(results, runs):
 def _convergence(results, title):
     epochs = at_inference(headline(results.tables["epochs"], dtype=FULL), "population")
     epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
-    epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
+    epochs = plots.in_order(epochs[epochs.placement.isin(ENDS)], ORDER, "placement")
     long = epochs.rename(columns={"train_accuracy": "training", "test_accuracy": "test"})
     long = long.melt(["placement", "seed", "epoch"], ["training", "test"], "part", "share")
     long["accuracy (%)"] = 100 * long.share
@@ -109,7 +106,8 @@ def _blocks(results, runs, steps=3):
     blocks = headline(results.tables["blocks"], dtype=FULL)
     every = sorted(blocks.step.unique())
     shown = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, steps).round().astype(int))]
-    chosen = _in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES)).sort_values("step", kind="stable")
+    chosen = plots.in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES), ORDER, "placement")
+    chosen = chosen.sort_values("step", kind="stable")
     chosen["layer"] = chosen.layer.str.replace("relu_", "block ")
     long = chosen.melt(["placement", "seed", "step", "layer"], list(_QUANTITIES.values()), "quantity", "value")
     options = {"hue": "placement", "row": "quantity", "col": "step", "sharey": "row"}
