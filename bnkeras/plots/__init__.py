@@ -22,6 +22,7 @@ _EXPORTS = {
     "heat_maps": "panels",
     "in_order": "layout",
     "lines": "panels",
+    "roc": "panels",
 }
 
 __all__ = [*_EXPORTS]

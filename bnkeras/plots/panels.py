@@ -45,6 +45,12 @@ def lines(
     return _finish(grid, caption, title)
 
 
+def roc(table, **options):
+    """`lines` of receiver operating characteristics, columns `fpr` and `tpr`; `options` as there."""
+    names = {"fpr": "false positive rate", "tpr": "true positive rate"}
+    return lines(table.rename(columns=names), *names.values(), **options)
+
+
 @themed
 def dots(table, x, y, *, hue="normalization", caption, title="", sharey=True, **options):
     """A dot for `y` of each seed and a bar for their mean, at each category `x`; a colour for each level of `hue`."""

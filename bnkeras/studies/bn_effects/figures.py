@@ -40,7 +40,8 @@ def figures(results):
         own, looks = curves[curves.network == network], layers[layers.network == network]
         found = {"final": _final(results, here)}
         if len(own):
-            found |= {share: _curves(results, own, share, _stuck(here)) for share in ("accuracy", "loss")}
+            found["accuracy"] = _accuracy_curves(results, own, _stuck(here))
+            found["loss"] = _loss_curves(results, own, _stuck(here))
         if len(looks):
             found["layers"] = _layers(results, looks, says["S11"] if network == "MLP" else _spread(here))
         drawn |= {f"{network.lower()}_{name}": figure for name, figure in found.items()}
@@ -117,22 +118,27 @@ def _slanted(figure):
     return figure
 
 
-def _curves(results, curves, share, title):
+def _accuracy_curves(results, curves, title):
+    value, long = "validation accuracy (%)", _to_the_end(curves)
+    long = long.assign(**{value: 100 * long.validation_accuracy})
+    return _curves(results, curves, long, value, "go on as they ended", title)
+
+
+def _loss_curves(results, curves, title):
+    parts = {"train_loss": "training", "validation_loss": "validation"}
+    long = _to_the_end(curves).rename(columns=parts)
+    long = long.melt([*RUN, "source", "epoch"], [*parts.values()], "part", "loss")
+    long = long[long.loss.astype(float) < 1e3]  # from wide weights some start at 1e20
+    end, options = "end where their loss is no number", {"style": "part", "log": ["y"]}
+    return _curves(results, curves, long, "loss", end, title, **options)
+
+
+def _curves(results, curves, long, value, end, title, **options):
     """A panel a condition and set, in rows as on the slides; a run that was stopped goes on as it ended."""
-    value = "validation accuracy (%)" if share == "accuracy" else "loss"
-    long = _to_the_end(curves)
-    if share == "accuracy":
-        long, style, end = long.assign(**{value: 100 * long.validation_accuracy}), {}, "go on as they ended"
-    else:
-        parts = {"train_loss": "training", "validation_loss": "validation"}
-        long = long.rename(columns=parts).melt([*RUN, "source", "epoch"], [*parts.values()], "part", value)
-        # From wide weights some start at a loss of 1e20.
-        long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
-        end = "end where their loss is no number"
     long = plots.in_order(long, _ORDER, "condition")
     long = long.assign(panel=long.condition + ", " + long["set"])
     wrap = long["set"].nunique() if _is_complete(long) else min(long.panel.nunique(), 4)
-    options = {"col": "panel", "col_wrap": wrap, "sharey": False} | style
+    options |= {"col": "panel", "col_wrap": wrap, "sharey": False}
     diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
     caption = f"{diverged} diverged runs {end}; {plots.describe(results, curves, ('set', 'condition'))}"
     return plots.lines(long, "epoch", value, caption=caption, title=title, **options)

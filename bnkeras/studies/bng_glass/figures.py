@@ -13,7 +13,7 @@ def figures(results):
     note = f"learning rate {RATE:g}; {plots.describe(results, main(tables['epochs']))}"
     return {
         "accuracy": _accuracy(tables["epochs"], plots.describe(results), says["G1"]),
-        "roc": _roc(main(tables["roc"]), note, says["G2"]),
+        "roc": plots.roc(main(tables["roc"]), col="class", col_wrap=4, caption=note, title=says["G2"]),
         "difficulty": _by_class(headline(tables["auc"], learning_rate=RATE), note, says["G3"]),
         "confusion": _confusion(main(tables["confusion"]), note),
         "calibration": _calibration(main(tables["calibration"]), note),
@@ -28,12 +28,6 @@ def _accuracy(epochs, caption, title):
     long["accuracy (%)"] = 100 * long.share
     options = {"style": "part", "col": "learning_rate", "log": ["x"]}
     return plots.lines(long, "epoch", "accuracy (%)", caption=caption, title=title, **options)
-
-
-def _roc(roc, caption, title):
-    roc = roc.rename(columns={"fpr": "false positive rate", "tpr": "true positive rate"})
-    axes = ("false positive rate", "true positive rate")
-    return plots.lines(roc, *axes, col="class", col_wrap=4, caption=caption, title=title)
 
 
 def _by_class(auc, caption, title):

@@ -5,7 +5,7 @@ import pandas as pd
 from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
-from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.evidence.effects import at_inference
 from bnkeras.evidence.seeds import FIRST
 from bnkeras.studies.mnist_sigmoid import claims
 
@@ -16,7 +16,7 @@ NEAR = 0.5  # points from the reported
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
     says = report.sentences(judge(claims.CLAIMS, results.tables))
-    main = {name: headline(table, **claims.MAIN) for name, table in results.tables.items()}
+    main = {name: claims.main(table) for name, table in results.tables.items()}
     rate = main["epochs"].learning_rate.iloc[0]
     caption = f"learning rate {rate:g}, initial deviation {claims.STDDEV:g}; {plots.describe(results, main['epochs'])}"
     drawn = {
@@ -50,9 +50,8 @@ def _percentiles(table, caption, title):
 
 def _roc(table, caption, title):
     roc = table.groupby(["normalization", "class", "fpr"], sort=False)["tpr"].mean().reset_index().query("fpr > 0")
-    roc = roc.rename(columns={"fpr": "false positive rate", "tpr": "true positive rate"})
-    axes, caption = ("false positive rate", "true positive rate"), f"a line for each digit, mean over seeds; {caption}"
-    return plots.lines(roc, *axes, units="class", seeds=False, log=["x"], caption=caption, title=title)
+    caption = f"a line for each digit, mean over seeds; {caption}"
+    return plots.roc(roc, units="class", seeds=False, log=["x"], caption=caption, title=title)
 
 
 def _seconds(epochs, caption, title):
