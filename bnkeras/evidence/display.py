@@ -1,29 +1,13 @@
 """Tables and figures in a notebook: readable on a phone, with a text beside each figure, long tables folded."""
 
-import contextlib
 import io
-import os
 
 from IPython.display import HTML, Image, display
 
 from bnkeras import plots
+from bnkeras.streams import without_start_up_logs
 
-
-@contextlib.contextmanager
-def without_start_up_logs():
-    """A context that leaves out what TensorFlow's libraries write to the standard error while they are loaded.
-
-    They write past Python and past `TF_CPP_MIN_LOG_LEVEL`, of processors and of GPUs that are not there. What goes
-    wrong is raised all the same.
-    """
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+__all__ = ["figure", "table", "without_start_up_logs"]
 
 
 def table(frame, name, folded=""):
