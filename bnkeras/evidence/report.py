@@ -175,6 +175,12 @@ def caption(found):
     return f"{heading(found)}; {', '.join(where)}"
 
 
+def cost(found):
+    """What `Results` took: how many of the runs that were planned, and core hours."""
+    hours = found.about["seconds"]["all runs"] / 3600
+    return f"{found.about['runs']:,} of {found.about['planned']:,} runs, {hours:.1f} core hours"
+
+
 def sources(tables):
     """Where the data of a study's tables is from, as its runs recorded it."""
     return sorted(pd.unique(tables["epochs"].source))
