@@ -13,14 +13,12 @@ The sampler: `balanced_batches` of a million labels of 1,000 classes.
     python benchmarks/balanced_batches.py --width 64 --size 36 --groups 100 --dtype mixed_bfloat16 --peak 990
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
-from figures import figure, write
+from figures import command_line, figure, write
 
 from bnkeras import models, training
 from bnkeras.batches import balanced_batches
@@ -48,16 +46,10 @@ def same(images, generator):
     return images
 
 
-def seconds_in_turn(sides, repeats):
-    """Median seconds of each function, called in turn, after one call that compiles."""
-    found = {name: [] for name in sides}
-    for repeat in range(repeats + 1):
-        for name, function in sides.items():
-            start = time.perf_counter()
-            function()
-            if repeat:
-                found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in found.items()}
+def median_seconds(sides, repeats):
+    """Median seconds of each function, called in turn."""
+    rows = training.seconds_in_turn(sides, repeats)
+    return {name: statistics.median(row["seconds"] for row in rows if row["name"] == name) for name in sides}
 
 
 def tflop(model):
@@ -75,7 +67,7 @@ def sampler():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--groups", type=int, default=10)
@@ -83,7 +75,6 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--peak", type=float, help="TFLOP a second of the machine")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     generator = np.random.default_rng(0)
     x = generator.normal(size=(options.images, options.size, options.size, 3)).astype("float32")
@@ -94,7 +85,7 @@ def main():
         "ungrouped": epoch(network(options, None), x, y, options.groups),
         "one group a step": epoch(network(options, None), x, y, 1),
     }
-    seconds = seconds_in_turn(sides, options.repeats)
+    seconds = median_seconds(sides, options.repeats)
     for name, value in seconds.items():
         print(f"{name}: {options.images / value:,.0f} images a second")
     if options.peak:
@@ -103,9 +94,8 @@ def main():
     print(f"balanced batches of a million labels: {sampler():.2f} s")
     ratio = seconds["grouped"] / seconds["ungrouped"]
     print(f"groups against none: {ratio:.2f} times as long")
-    if options.json:
-        what = "BatchNormLayer(group_size=10) against no groups, ResNet-20, batches of 100"
-        write(options.json, [figure(what, ratio, "times as long", 1.2)], {"seconds": seconds, "options": str(options)})
+    what = "BatchNormLayer(group_size=10) against no groups, ResNet-20, batches of 100"
+    write(options.json, [figure(what, ratio, "times as long", 1.2)], {"seconds": seconds, "options": str(options)})
 
 
 if __name__ == "__main__":
