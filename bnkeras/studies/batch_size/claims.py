@@ -15,16 +15,20 @@ def of_all_images(table):
     return table[table.images == table.images.max()]
 
 
-def by_size(table, by, way="population", value="test_accuracy"):
-    """Test accuracy in points (or loss) with a column per batch size, rows `by` and `seed`."""
-    wide = at_inference(table, way).pivot(index=[*by, "seed"], columns="batch_size", values=value)
-    return 100 * wide if value == "test_accuracy" else wide
+def by_size(table, by, way="population", value="points"):
+    """Test accuracy in points, or another value: a column per batch size, rows `by` and `seed`."""
+    table = at_inference(table, way).assign(points=lambda rows: 100 * rows.test_accuracy)
+    return table.pivot(index=[*by, "seed"], columns="batch_size", values=value)
 
 
 def explored(tables):
     """The rows at the headline's rate and form, at all batch sizes."""
     epochs = of_all_images(tables["epochs"])
     return epochs[(epochs.rate == RATE) & (epochs.activation == ACTIVATION) & (epochs.stddev == STDDEV)]
+
+
+def _of_bn(tables):
+    return explored(tables).query("normalization == 'bn'")
 
 
 def headline_drop(tables):
@@ -37,8 +41,7 @@ def drops_by_size(way):
     """The drop of BN at every small batch, rule and budget."""
 
     def effect(tables):
-        table = explored(tables).query("normalization == 'bn'")
-        return drops(by_size(table, _CONDITIONS, way), REFERENCE)
+        return drops(by_size(_of_bn(tables), _CONDITIONS, way), REFERENCE)
 
     return effect
 
@@ -51,13 +54,12 @@ def drop_beyond_base(tables):
 
 def rise_of_loss(tables):
     """Test loss of BN at each small batch minus at batch 64."""
-    table = explored(tables).query("normalization == 'bn'")
-    return -drops(by_size(table, _CONDITIONS, value="test_loss"), REFERENCE)
+    return -drops(by_size(_of_bn(tables), _CONDITIONS, value="test_loss"), REFERENCE)
 
 
 def lag(tables):
     """Accuracy of BN with the population's statistics minus with moving averages."""
-    table = explored(tables).query("normalization == 'bn'")
+    table = _of_bn(tables)
     gain = by_size(table, _CONDITIONS) - by_size(table, _CONDITIONS, "moving averages")
     return gain.stack().reorder_levels(["batch_size", *_CONDITIONS, "seed"]).sort_index()
 
@@ -66,8 +68,10 @@ def drop_by_form(tables):
     """The drop at batch 2 over initial deviations, learning rates and activations, on fewer images."""
     epochs = tables["epochs"]
     fewer = epochs[(epochs.images < epochs.images.max()) & (epochs.budget == "epochs")]
+    if fewer.empty:
+        return no_effects()
     wide = by_size(fewer, FORM)
-    return wide[REFERENCE] - wide[SMALL] if len(wide) else no_effects()
+    return wide[REFERENCE] - wide[SMALL]
 
 
 _DROP = "test accuracy of BN, batch 64 minus the small batch"
