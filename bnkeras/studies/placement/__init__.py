@@ -19,7 +19,8 @@ from typing import ClassVar
 from bnkeras import sweep
 from bnkeras.devices import processor_computes_in_bfloat16
 from bnkeras.evidence.seeds import headline_seeds
-from bnkeras.studies.placement.claims import BEFORE_POOL, CLAIMS, ENDS, HALF, SINGLE, TABLE_1
+from bnkeras.studies.placement.claims import CLAIMS
+from bnkeras.studies.placement.effects import BEFORE_POOL, ENDS, HALF, SINGLE, TABLE_1
 from bnkeras.studies.placement.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]

@@ -7,8 +7,8 @@ from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
-from bnkeras.studies.placement.claims import (
-    CLAIMS,
+from bnkeras.studies.placement.claims import CLAIMS
+from bnkeras.studies.placement.effects import (
     ENDS,
     FULL,
     RUN,
