@@ -8,12 +8,16 @@ STUCK = 0.95
 """A network reaches the entropy of the labels, in its training loss, without a look at its input."""
 
 
+def where(table, **settings):
+    """The rows whose columns have the values of `settings`."""
+    for name, value in settings.items():
+        table = table[table[name] == value]
+    return table
+
+
 def headline(table, **settings):
     """The rows of a headline's runs: those of its seeds, and of the values of `settings`."""
-    chosen = table.seed >= FIRST
-    for name, value in settings.items():
-        chosen &= table[name] == value
-    return table[chosen]
+    return where(table[table.seed >= FIRST], **settings)
 
 
 def paired(table, value, contrast, plus, minus, by=()):

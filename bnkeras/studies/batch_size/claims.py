@@ -1,7 +1,7 @@
 """Claim B1 with its headline and what else was explored."""
 
 from bnkeras.evidence.claims import Claim, Measure
-from bnkeras.evidence.effects import at_inference, drops, headline, no_effects
+from bnkeras.evidence.effects import at_inference, drops, headline, no_effects, where
 
 ACTIVATION, STDDEV, RULE, RATE = "sigmoid", 0.05, "scaled", 0.5
 SMALL, REFERENCE = 2, 64
@@ -23,12 +23,11 @@ def by_size(table, by, way="population", value="points"):
 
 def explored(tables):
     """The rows at the headline's rate and form, at all batch sizes."""
-    epochs = of_all_images(tables["epochs"])
-    return epochs[(epochs.rate == RATE) & (epochs.activation == ACTIVATION) & (epochs.stddev == STDDEV)]
+    return where(of_all_images(tables["epochs"]), rate=RATE, activation=ACTIVATION, stddev=STDDEV)
 
 
 def _of_bn(tables):
-    return explored(tables).query("normalization == 'bn'")
+    return where(explored(tables), normalization="bn")
 
 
 def headline_drop(tables):

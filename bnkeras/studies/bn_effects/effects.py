@@ -53,7 +53,7 @@ def summary(tables, value=None):
 
         - `points`, `moving`: test accuracy in percent with the population's statistics and with moving averages, that
           of chance where the run diverged; `mended`, the first minus the second;
-        - `stuck`: by the training loss of the last epoch (see `effects.stuck`);
+        - `stuck`: by the training loss of the last epoch (see `evidence.effects.stuck`);
         - `reached`, `time`: epochs until the validation accuracy is as high as a target, and seconds of training until
           then; the target is `TARGET` of the lower of the two mean accuracies in which the baseline ends, with BN and
           without, on a set; a run that does not reach it counts as one epoch more than it had;

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from bnkeras.evidence.effects import at, at_inference, headline, stuck
+from bnkeras.evidence.effects import at, at_inference, headline, stuck, where
 
 RUN = ["data", "model", "placement", "before_pool", "augment", "learning_rate", "seed", "dtype"]
 FULL, HALF = "float32", "mixed_bfloat16"
@@ -39,7 +39,7 @@ def summary(tables, dtype=FULL):
         A `DataFrame` with the columns `RUN` and `source`, and
 
         - `population`, `moving averages`: test accuracy after the last epoch in percent, by way of inference;
-        - `stuck`: by the training loss of the last epoch (see `effects.stuck`);
+        - `stuck`: by the training loss of the last epoch (see `evidence.effects.stuck`);
         - `fall`: the most that test accuracy lost, with moving averages and in points, against an earlier epoch of the
           second half; `stable`: not stuck, and a fall of at most `STEADY` points;
         - `epochs_test`, `epochs_train`: the first epoch with an accuracy of `TARGET` on test images, with the
@@ -75,11 +75,7 @@ def _epochs_to_target(accuracy):
 
 def on_faces(runs, **settings):
     """The runs on faces of the `settings` given; by default neither augmented nor with BN before the pool."""
-    settings = {"augment": False, "before_pool": False} | settings
-    chosen = runs.data.str.startswith("faces")
-    for name, value in settings.items():
-        chosen &= runs[name] == value
-    return runs[chosen]
+    return where(runs[runs.data.str.startswith("faces")], **{"augment": False, "before_pool": False} | settings)
 
 
 def table_1(runs):
