@@ -23,7 +23,8 @@ from typing import ClassVar
 
 from bnkeras import sweep
 from bnkeras.evidence.seeds import FIRST, headline_seeds
-from bnkeras.studies.balanced_batches.claims import BALANCED, CLAIMS, RANDOM
+from bnkeras.studies.balanced_batches.claims import CLAIMS
+from bnkeras.studies.balanced_batches.effects import BALANCED, RANDOM
 from bnkeras.studies.balanced_batches.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]

@@ -5,9 +5,9 @@ import pandas as pd
 from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
-from bnkeras.studies.balanced_batches.claims import (
+from bnkeras.studies.balanced_batches.claims import CLAIMS
+from bnkeras.studies.balanced_batches.effects import (
     BALANCED,
-    CLAIMS,
     OWN,
     POPULATION,
     RANDOM,
