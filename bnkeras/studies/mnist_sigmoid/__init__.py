@@ -81,16 +81,13 @@ class Run:
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate)
         probe = data.x_test[:PROBE_SIZE]
         logger = callbacks.PercentileLogger(probe, every=self.probe_every, percentiles=PERCENTILES, mode="training")
-        per_epoch = len(data.x_train) // self.batch_size
-        every = self.detail and per_epoch >= SHORTEST_EPOCH
-        epochs = range(1, self.epochs + 1) if every else (*EPOCHS, self.epochs)
         rows = training.train_and_test(
             model,
             data.arrays,
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=self.seed,
-            at={epoch * per_epoch for epoch in epochs if epoch <= self.epochs},
+            at=self._tested_at(len(data.x_train) // self.batch_size),
             callbacks=[logger],
         )
         outputs = training.population_logits(model, data.x_train, data.x_test)
@@ -98,6 +95,12 @@ class Run:
         percentiles, drift = percentile_tables(logger.result())
         details = {"percentiles": percentiles, "roc": roc} if self.detail else {}
         return {"source": data.source, "epochs": rows, "drift": drift, "auc": auc, **details}
+
+    def _tested_at(self, per_epoch):
+        """Steps after which to test: of every epoch where its time is wanted and can be told, else of some."""
+        every = self.detail and per_epoch >= SHORTEST_EPOCH
+        epochs = range(1, self.epochs + 1) if every else (*EPOCHS, self.epochs)
+        return {epoch * per_epoch for epoch in epochs if epoch <= self.epochs}
 
 
 def build(normalization, activation, stddev, momentum, seed):
