@@ -5,12 +5,13 @@ import re
 import sys
 from pathlib import Path
 
-from bnkeras import plots, studies
+from bnkeras import places, plots, studies
 from bnkeras.evidence import claims, report, results
+from bnkeras.site import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 README, VERDICTS, FOREST = ROOT / "README.md", ROOT / "data/results/VERDICTS.md", ROOT / "data/results/forest.png"
-COLAB = "https://colab.research.google.com/github/bnkeras/bnkeras/blob/main/notebooks"
+COLAB = f"{places.repository_url().replace('github.com', 'colab.research.google.com/github')}/blob/main/notebooks"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 SHOWN = (
     "BN alone on",
@@ -41,8 +42,7 @@ def studies_table():
     """A row per notebook: badge, title, and of a study the data and time of what is published."""
     lines = ["| notebook | | published |", "| --- | --- | --- |"]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        opening = json.loads(path.read_text())["cells"][0]["source"][0].strip()
-        title = re.sub(r"^# (\d+ · )?", "", opening)
+        title = notebooks.title(notebooks.read(path))
         known = "<br>".join(published(path.stem[3:])) or "not yet" if path.stem[3:] in studies.names() else ""
         badge = f"[![Colab]({BADGE})]({COLAB}/{path.name})"
         lines.append(f"| [{path.stem}](notebooks/{path.name})<br>{badge} | {title} | {known} |")
@@ -53,9 +53,7 @@ def published(name):
     """For each published scale: data, number of runs and their time."""
     for scale in results.scales(name):
         found = results.read(name, scale)
-        hours = found.about["seconds"]["all runs"] / 3600
-        cost = f"{found.about['runs']:,} of {found.about['planned']:,} runs, {hours:.1f} core hours"
-        yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {cost}"
+        yield f"`{scale}`: {'; '.join(report.sources(found.tables))}; {report.cost(found)}"
 
 
 def speed(shown=SHOWN):

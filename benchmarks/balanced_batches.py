@@ -13,14 +13,12 @@ The sampler: `balanced_batches` of a million labels of 1,000 classes.
     python benchmarks/balanced_batches.py --width 64 --size 36 --groups 100 --dtype mixed_bfloat16 --peak 990
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
-from figures import figure, write
+from figures import command_line, figure, write
 
 from bnkeras import models, training
 from bnkeras.batches import balanced_batches
@@ -63,7 +61,7 @@ def sampler():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--groups", type=int, default=10)
@@ -71,7 +69,6 @@ def main():
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--peak", type=float, help="TFLOP a second of the machine")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     generator = np.random.default_rng(0)
     x = generator.normal(size=(options.images, options.size, options.size, 3)).astype("float32")
@@ -92,13 +89,12 @@ def main():
     ratio, seconds = (rounds["grouped"] / rounds["ungrouped"]).median(), sampler()
     print(f"groups against none: {ratio:.2f} times as long")
     print(f"balanced batches of a million labels: {seconds:.2f} s")
-    if options.json:
-        what = "ResNet-20, batches of 100: BatchNormLayer(group_size=10) against no groups"
-        found = [
-            figure(what, ratio, "times as long", "<= 1.2"),
-            figure("balanced_batches of a million labels, 1,000 classes", seconds, "s", "< 1"),
-        ]
-        write(options.json, found, {"seconds": rounds.to_dict("list"), "options": str(options)})
+    what = "ResNet-20, batches of 100: BatchNormLayer(group_size=10) against no groups"
+    found = [
+        figure(what, ratio, "times as long", "<= 1.2"),
+        figure("balanced_batches of a million labels, 1,000 classes", seconds, "s", "< 1"),
+    ]
+    write(options.json, found, {"seconds": rounds.to_dict("list"), "options": str(options)})
 
 
 if __name__ == "__main__":

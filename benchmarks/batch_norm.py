@@ -10,21 +10,19 @@ for the network, the share of its step that each adds. A network runs in both pr
 its time in bfloat16 with `BatchNormLayer` over that in float32.
 """
 
-import argparse
 import itertools
 import os
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import tensorflow as tf
-from figures import figure, write
+from figures import command_line, figure, write
 
 from bnkeras import BatchNormLayer
 from bnkeras.models.resnet import resnet
-from bnkeras.training import precision
+from bnkeras.training import precision, seconds_in_turn
 
 LAYERS = {"none": keras.layers.Identity, "keras": keras.layers.BatchNormalization, "ours": BatchNormLayer}
 # The first is what the README quotes; the others are those of the studies' networks, from large to small.
@@ -45,29 +43,14 @@ SHAPES = [
 DTYPES = ("float32", "mixed_bfloat16")
 MODES = {"graph": {}, "xla": {"jit_compile": True}, "eager": None}
 WIDTHS = (16, 64)
-WARMUP = 3
+LEAST_ROUNDS, MOST_ROUNDS = 15, 400
 
 
-def times_in_turn(candidates, rounds):
-    """Seconds of each callable in each round; the order within a round rotates."""
-    times = {name: [] for name in candidates}
-    names = list(candidates)
-    for i in range(WARMUP + rounds):
-        for name in names[i % len(names) :] + names[: i % len(names)]:
-            start = time.perf_counter()
-            candidates[name]()
-            times[name].append(time.perf_counter() - start)
-    return {name: np.array(t[WARMUP:]) for name, t in times.items()}
-
-
-def rounds_for(candidates, seconds):
-    """Rounds that take about so many seconds, at least 15."""
-    for run in candidates.values():
-        run()
-    start = time.perf_counter()
-    for run in candidates.values():
-        run()
-    return int(min(400, max(15, seconds / (time.perf_counter() - start))))
+def times_in_turn(candidates, seconds):
+    """Seconds of each callable in each of as many rounds as take about so many `seconds`."""
+    once = sum(row["seconds"] for row in seconds_in_turn(candidates, 1))
+    rows = seconds_in_turn(candidates, int(min(MOST_ROUNDS, max(LEAST_ROUNDS, seconds / once))))
+    return {name: np.array([row["seconds"] for row in rows if row["name"] == name]) for name in candidates}
 
 
 def layer_step(make, shape, mode, training, dtype):
@@ -102,14 +85,14 @@ def measure(seconds):
     """Measure every row; yield each as a dict."""
     for shape, mode, training, dtype in itertools.product(SHAPES, MODES, (True, False), DTYPES):
         candidates = {name: layer_step(make, shape, MODES[mode], training, dtype) for name, make in LAYERS.items()}
-        times = times_in_turn(candidates, rounds_for(candidates, seconds))
+        times = times_in_turn(candidates, seconds)
         yield row("layer", "x".join(map(str, shape)), mode, training, dtype, times)
     for width, training in itertools.product(WIDTHS, (True, False)):
         candidates = {
             (dtype, name): network_step(make if name != "none" else None, training, width, dtype)
             for dtype, (name, make) in itertools.product(DTYPES, LAYERS.items())
         }
-        times = times_in_turn(candidates, rounds_for(candidates, 25 * seconds))
+        times = times_in_turn(candidates, 25 * seconds)
         half = float(np.median(times["mixed_bfloat16", "ours"] / times["float32", "ours"]))
         for dtype in DTYPES:
             own = {name: times[dtype, name] for name in LAYERS}
@@ -158,8 +141,7 @@ def step_figures(rows, width):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser = command_line(__doc__)
     parser.add_argument("--threads", type=int, help="threads of TensorFlow (default: as many as cores)")
     parser.add_argument("--seconds", type=float, default=1.2, help="time for a row of a layer (default: 1.2)")
     arguments = parser.parse_args()
@@ -174,8 +156,7 @@ def main():
     for record in measure(arguments.seconds):
         rows.append(record)
         print(line(record), flush=True)
-    if arguments.json:
-        write(arguments.json, figures(rows), rows)
+    write(arguments.json, figures(rows), rows)
 
 
 def line(r):

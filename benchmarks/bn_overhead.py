@@ -8,10 +8,9 @@ come one after the other, and their records lie where the study looks for them, 
 interrupted, the same command goes on. Half precision is measured where the processor has it.
 """
 
-import argparse
 from pathlib import Path
 
-from figures import figure, write
+from figures import command_line, figure, write
 
 from bnkeras import sweep
 from bnkeras.evidence.report import text
@@ -31,17 +30,15 @@ def figures(tables):
 
 def main():
     """Time what is not recorded yet, print the table beside the thesis's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--out", type=Path, default=Path("data/runs"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     arguments = parser.parse_args()
     runs = [run for run in bn_effects.runs("laptop") if run.rule == "timed"]
     records = sweep.run_all(runs, jobs=1, out=arguments.out)
     tables = sweep.tables(records, on_failed="raise")
     print(text(beside_table_of_times(tables)))
-    if arguments.json:
-        rounds = tables["overhead"].drop(columns=["source"]).to_dict("records")
-        write(arguments.json, list(figures(tables)), rounds, records[0]["environment"])
+    rounds = tables["overhead"].drop(columns=["source"]).to_dict("records")
+    write(arguments.json, figures(tables), rounds, records[0]["environment"])
 
 
 if __name__ == "__main__":

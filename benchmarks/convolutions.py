@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+from figures import command_line, figure, write
+
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 NETWORKS = ("resnet20, width 16", "resnet20, width 64", "Schilling's CNN")
 DTYPES = ("float32", "mixed_bfloat16")
@@ -125,8 +127,6 @@ def measure(network, dtype, batches):
 
 
 def figures(rows):
-    from figures import figure
-
     for row in rows:
         where = f"{row['network']}, {row['dtype']}"
         yield figure(f"{where}: convolution and matrix product in a step", 100 * row["share"], "%", ">= 80")
@@ -136,9 +136,8 @@ def figures(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--batches", type=int, default=40, help="steps of an epoch (default: 40)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -153,10 +152,7 @@ def main():
                 f"{row['gflops']:.0f} GFLOP/s, alone {row['gflops_alone']:.0f}",
                 flush=True,
             )
-    if arguments.json:
-        from figures import write
-
-        write(arguments.json, list(figures(rows)), rows)
+    write(arguments.json, figures(rows), rows)
 
 
 if __name__ == "__main__":

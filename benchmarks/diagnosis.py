@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import figure, write
+from figures import command_line, figure, write
 
 SIZES = {"ResNet50": 64, "MobileNetV2": 64, "EfficientNetB0": 64, "DenseNet121": 64, "Xception": 71}
 CLASSES, EXAMPLES, BATCH_SIZE = 10, 128, 16
@@ -100,8 +100,7 @@ def figures(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
+    parser = command_line(__doc__)
     parser.add_argument("--models", nargs="+", choices=SIZES, default=list(SIZES), help="default: all")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow (default: as many as cores)")
     parser.add_argument("--child", choices=SIZES, help=argparse.SUPPRESS)
@@ -115,8 +114,7 @@ def main():
     for name in arguments.models:
         rows.append(in_a_process(name, arguments.threads))
         print(line(rows[-1]), flush=True)
-    if arguments.json:
-        write(arguments.json, list(figures(rows)), rows)
+    write(arguments.json, figures(rows), rows)
 
 
 if __name__ == "__main__":

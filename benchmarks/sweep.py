@@ -12,7 +12,6 @@ epoch on, so that accuracies can be compared.
     python benchmarks/sweep.py --json sweep.json
 """
 
-import argparse
 import functools
 import json
 import resource
@@ -23,7 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from figures import figure, write
+from figures import command_line, figure, write
 
 from bnkeras import sweep
 from bnkeras.sweep.environment import available_cores
@@ -146,10 +145,13 @@ def available_data():
 
 
 def compare(data, epochs):
+    import pandas as pd  # here, since each side pays for what is imported above
+
+    from bnkeras.evidence.intervals import estimate
+
     plain_time, plain = timed("plain_loop", data, epochs)
     sweep_time, ours = timed("our_sweep", data, epochs)
-    differences = [a - b for a, b in zip(ours, plain, strict=True)]
-    mean, half_width = interval(differences)
+    difference = estimate(pd.Series(ours) - pd.Series(plain))
     return {
         "data": data,
         "cores": available_cores(),
@@ -161,16 +163,9 @@ def compare(data, epochs):
             {"normalization": run.normalization, "batch_size": run.batch_size, "plain": a, "sweep": b}
             for run, a, b in zip(runs(data, epochs), plain, ours, strict=True)
         ],
-        "mean_difference": mean,
-        "half_width_95": half_width,
+        "mean_difference": float(difference.effect),
+        "half_width_95": float(difference.half_width),
     }
-
-
-def interval(values):
-    import numpy as np
-    from scipy import stats
-
-    return float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
 
 def report(result):
@@ -190,8 +185,7 @@ def figures(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="file to write the result to")
+    parser = command_line(__doc__)
     parser.add_argument("--data", choices=("mnist", "mnist_sample"), help="default: mnist where there is a copy")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of every run; default: %(default)s")
     parser.add_argument(
@@ -204,8 +198,7 @@ def main():
         return
     result = compare(data, arguments.epochs)
     report(result)
-    if arguments.json:
-        write(arguments.json, figures(result), result)
+    write(arguments.json, figures(result), result)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ Images are MNIST where the data folder has it, else uniform noise of the same sh
     python benchmarks/training.py --json training.json
 """
 
-import argparse
 import itertools
 import operator
 import os
 import statistics
 import time
-from pathlib import Path
 
 # Before a backend is loaded: they read these once.
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -29,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from figures import figure, write  # noqa: E402
+from figures import command_line, figure, write  # noqa: E402
 
 from bnkeras import datasets, models, training  # noqa: E402
 from bnkeras.layers import BatchNormLayer  # noqa: E402
@@ -84,14 +82,17 @@ def our_epoch(model, x, y, batch_size):
 
 
 def in_turn(sides, first, rounds):
-    """Seconds of the first epochs together and of each of `rounds` more, of each side, the sides taking turns."""
-    seconds = {name: [] for name in sides}
-    for i in range(first + rounds):
-        for name in [*sides][i % len(sides) :] + [*sides][: i % len(sides)]:
-            start = time.perf_counter()
-            sides[name]()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: {"first": sum(times[:first]), "epochs": times[first:]} for name, times in seconds.items()}
+    """Seconds of the first epochs of each side together, then those of `rounds` more, the sides taking turns."""
+    seconds = {}
+    for name, epoch in sides.items():
+        start = time.perf_counter()
+        for _ in range(first):
+            epoch()
+        seconds[name] = {"first": time.perf_counter() - start}
+    rows = training.seconds_in_turn(sides, rounds)
+    for name, own in seconds.items():
+        own["epochs"] = [row["seconds"] for row in rows if row["name"] == name]
+    return seconds
 
 
 def ratio(seconds, slow, fast):
@@ -183,14 +184,12 @@ def figures(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="file to write the result to")
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each side (default: 5)")
     arguments = parser.parse_args()
     result = measure(arguments.rounds)
     report(result)
-    if arguments.json:
-        write(arguments.json, figures(result), result)
+    write(arguments.json, figures(result), result)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,18 +120,19 @@ def list_studies(arguments):
 def run_study(arguments):
     """Train the runs of a study, judge its claims, draw its figures and, if asked, publish its tables."""
     os.environ["MPLBACKEND"] = "Agg"  # figures go to files, whatever the user's own choice can do here
-    from bnkeras import studies
+    from bnkeras import running, studies
     from bnkeras.evidence import claims, report, results
 
     study = studies.get(arguments.study)
     if arguments.scale not in study.SCALES:
         return fail(f"{arguments.study} has no scale {arguments.scale!r}, only {', '.join(study.SCALES)}", 2)
     _check_backend()
-    data = _load_early({run.data for run in study.runs(arguments.scale)})
+    data = running.load_data(study.runs(arguments.scale))
     folder = _made(arguments.out / arguments.study / arguments.scale)
     if arguments.publish:
         results.check_writable(arguments.study)
-    found = _trained(study, arguments, data)
+    options = {name: getattr(arguments, name) for name in ("finished", "cluster", "jobs", "until_settled")}
+    found = running.trained(arguments.study, arguments.scale, data, arguments.out, **options)
     verdicts = report.headline_table(report.corrected(claims.judge(study.CLAIMS, found.tables)))
     # Written first: whoever reads the output may leave.
     published = results.publish(found) if arguments.publish else []
@@ -161,64 +161,6 @@ def _made(folder):
         reason = f"{error.filename!r} ({error.strerror})"
         raise OSError(f"--out must be a folder to write to. Received: {reason}") from error
     return folder
-
-
-def _trained(study, arguments, data):
-    """The results of a study, with as many seeds as its headlines need where that was asked for."""
-    from bnkeras import sweep
-    from bnkeras.evidence import claims, results, seeds
-
-    counts, start = {}, time.perf_counter()
-    while True:
-        runs = study.runs(arguments.scale, counts)
-        if arguments.finished:
-            records = sweep.finished(runs, arguments.out)
-        else:
-            executor = None if arguments.cluster is None else sweep.cluster_executor(arguments.cluster)
-            records = sweep.run_all(runs, executor=executor, jobs=arguments.jobs, out=arguments.out)
-        if not records:
-            raise OSError(f"none of the {len(runs)} runs has finished in {str(arguments.out)!r}")
-        tables = sweep.tables(records, on_failed="raise")
-        about = _about(records, len(runs), data, time.perf_counter() - start)
-        verdicts = claims.judge(study.CLAIMS, tables)
-        counts = seeds.more_seeds(verdicts, counts, getattr(study, "CAP", seeds.CAP))
-        if not arguments.until_settled or counts is None:
-            return results.Results(arguments.study, arguments.scale, tables, about)
-
-
-def _load_early(names):
-    """Load each data set once before any training, so that a missing one is found out and downloaded only once."""
-    from bnkeras import datasets
-
-    return {name: {"source": data.source, "sha256": data.sha256} for name in names for data in [datasets.load(name)]}
-
-
-def _about(records, planned, data, seconds):
-    from bnkeras.evidence import results
-
-    wall = max(seconds, _busy(records))  # the longer where an earlier call has trained some of the runs
-    started = min(record["started"] for record in records)
-    return {
-        "started": started,
-        "protocol": results.protocol(started),
-        "runs": len(records),
-        "planned": planned,
-        "seconds": {"wall": round(wall, 1), "all runs": round(sum(record["seconds"] for record in records), 1)},
-        "data": data,
-        "environments": [dict(pairs) for pairs in sorted({tuple(r["environment"].items()) for r in records})],
-    }
-
-
-def _busy(records):
-    """Seconds in which at least one of the runs was being trained."""
-    import datetime
-
-    total = end = 0.0
-    starts = ((datetime.datetime.fromisoformat(r["started"]).timestamp(), r["seconds"]) for r in records)
-    for start, seconds in sorted(starts):
-        total += max(start + seconds - max(start, end), 0.0)
-        end = max(end, start + seconds)
-    return total
 
 
 def _figures(study, found):

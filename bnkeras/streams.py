@@ -1,4 +1,4 @@
-"""Standard streams of the command line: closed ones, poor encodings, readers that leave, one line for what is wrong."""
+"""Standard streams: closed ones, poor encodings, readers that leave, one line for what is wrong, libraries' noise."""
 
 import contextlib
 import os
@@ -38,3 +38,20 @@ def flushed(code):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest on its way out
         return 141 if isinstance(error, BrokenPipeError) else fail(error, 2)
     return code
+
+
+@contextlib.contextmanager
+def without_start_up_logs():
+    """A context that leaves out what TensorFlow's libraries write to the standard error while they are loaded.
+
+    They write past Python and past `TF_CPP_MIN_LOG_LEVEL`, of processors and of GPUs that are not there. What goes
+    wrong is raised all the same.
+    """
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

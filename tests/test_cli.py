@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from bnkeras import __main__, datasets, studies, sweep
+from bnkeras import __main__, datasets, running, studies, sweep
 from bnkeras.__main__ import main
 from bnkeras.evidence import claims, results
 from bnkeras.studies import mnist_sigmoid
@@ -131,7 +131,7 @@ def test_busy_time_leaves_out_gaps_and_counts_overlaps_once():
     times = [("2026-01-01T00:00:00+00:00", 10.0), ("2026-01-01T00:00:05+00:00", 10.0)]
     times += [("2026-01-01T00:00:06+00:00", 2.0), ("2026-01-01T01:00:00+00:00", 3.5)]
     records = [{"started": start, "seconds": seconds} for start, seconds in times]
-    assert __main__._busy(records) == pytest.approx(18.5)
+    assert running.busy_seconds(records) == pytest.approx(18.5)
 
 
 @pytest.mark.parametrize("name", studies.names())

@@ -12,7 +12,7 @@ from bnkeras.evidence.results import Results
 from bnkeras.studies import balanced_batches, batch_size, bn_effects, bng_glass, ln_bn_ws, mnist_sigmoid, placement
 from bnkeras.studies.bn_effects import effects as schilling
 from bnkeras.studies.bn_effects.figures import beside_table_of_times, from_which, scoreboard
-from bnkeras.studies.placement import claims as placed
+from bnkeras.studies.placement import effects as placed
 from bnkeras.studies.placement.figures import beside_table_1
 
 SEEDS = range(100, 110)

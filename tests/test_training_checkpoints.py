@@ -102,6 +102,35 @@ def test_ways_of_inference_are_those_of_the_statistics_tools():
     np.testing.assert_allclose(found["population"], model.predict(DATA[2][:30], verbose=0), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("normalization", ["none", "bn"])
+def test_logits_with_the_populations_statistics(normalization):
+    model = fresh(normalization=normalization)
+    trained(model)
+    before = model.get_weights()
+    found = training.population_logits(model, DATA[0], DATA[2])
+    np.testing.assert_equal(model.get_weights(), before)
+    if normalization == "bn":
+        estimate_population_statistics(model, DATA[0], batch_size=64, progress=False)
+    np.testing.assert_allclose(found, model.predict(DATA[2], verbose=0), rtol=1e-4, atol=1e-4)
+
+
+def test_rows_by_budget():
+    rows = [{"step": step, "inference": way} for step in (4, 6) for way in ("moving averages", "population")]
+    found = training.by_budget(rows, {"epochs": 6, "steps": 4, "both": 6, "none": 0})
+    assert [(row["budget"], row["step"]) for row in found] == [
+        (name, step) for name, step in (("epochs", 6), ("steps", 4), ("both", 6)) for _ in range(2)
+    ]
+    assert found[1]["inference"] == "population"
+
+
+def test_batches_of_one_without_a_warning():
+    layer = BatchNormLayer()
+    with training.batches_of_one():
+        layer(np.ones((1, 3), "float32"), training=True)
+    with pytest.warns(UserWarning, match="one value per channel"):
+        layer(np.ones((1, 3), "float32"), training=True)
+
+
 def test_a_way_that_breaks_off_leaves_the_model_as_it_was():
     model = fresh()
     before = model.get_weights()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bnkeras.evidence.effects import no_effects
 from bnkeras.evidence.intervals import estimate
 
 REPRODUCED = "reproduced"
@@ -163,7 +164,7 @@ def all_diverged(tables):
 
 def _effects(measure, tables):
     if all_diverged(tables):
-        return pd.Series(dtype="float64", index=pd.Index([], name="seed"))
+        return no_effects()
     return measure.effect(tables)
 
 

@@ -1,27 +1,13 @@
 """Tables and figures in a notebook: readable on a phone, with a text beside each figure, long tables folded."""
 
-import contextlib
 import io
-import os
 
 from IPython.display import HTML, Image, display
 
+from bnkeras import plots
+from bnkeras.streams import without_start_up_logs
 
-@contextlib.contextmanager
-def without_start_up_logs():
-    """A context that leaves out what TensorFlow's libraries write to the standard error while they are loaded.
-
-    They write past Python and past `TF_CPP_MIN_LOG_LEVEL`, of processors and of GPUs that are not there. What goes
-    wrong is raised all the same.
-    """
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+__all__ = ["figure", "table", "without_start_up_logs"]
 
 
 def table(frame, name, folded=""):
@@ -38,18 +24,11 @@ def table(frame, name, folded=""):
     return HTML(f"<details><summary>{folded}</summary>{html}</details>" if folded else html)
 
 
-def figure(drawn, alt=""):
-    """Show a figure, with its title and caption as the text for those who cannot see it.
-
-    Args:
-        drawn: A matplotlib `Figure`.
-        alt: What else the figure shows. Defaults to `""`.
-    """
+def figure(drawn):
+    """Show a matplotlib `Figure`, with its title and caption as the text for those who cannot see it."""
     import matplotlib.pyplot as plt
 
-    from bnkeras.plots import alt_text
-
-    text = alt_text(drawn, alt)
+    text = plots.alt_text(drawn)
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=90, bbox_inches="tight")  # itself, as whatever backend a kernel has
     plt.close(drawn)

@@ -1,14 +1,23 @@
 """Effects of claims: differences paired by seed, with the conditions as index levels."""
 
+import pandas as pd
+
 from bnkeras.evidence.seeds import FIRST
+
+STUCK = 0.95
+"""A network reaches the entropy of the labels, in its training loss, without a look at its input."""
+
+
+def where(table, **settings):
+    """The rows whose columns have the values of `settings`."""
+    for name, value in settings.items():
+        table = table[table[name] == value]
+    return table
 
 
 def headline(table, **settings):
     """The rows of a headline's runs: those of its seeds, and of the values of `settings`."""
-    chosen = table.seed >= FIRST
-    for name, value in settings.items():
-        chosen &= table[name] == value
-    return table[chosen]
+    return where(table[table.seed >= FIRST], **settings)
 
 
 def paired(table, value, contrast, plus, minus, by=()):
@@ -37,6 +46,33 @@ def last_epoch(table, settings):
 def at_inference(table, way):
     """The rows of a way of inference, and those of networks that have only one."""
     return table[table.inference.isin([way, "none"])]
+
+
+def stuck(train_loss, entropy):
+    """Whether networks learned nothing: the loss is not below `STUCK` of the labels' entropy, or is no number."""
+    return ~(train_loss.astype(float) < STUCK * entropy)
+
+
+def no_effects(*levels):
+    """Effects of no run at all, with some index levels and `seed`."""
+    index = pd.MultiIndex.from_tuples([], names=[*levels, "seed"]) if levels else pd.Index([], name="seed")
+    return pd.Series(dtype="float64", index=index)
+
+
+def drops(wide, reference):
+    """Values at a reference minus those at each number below it.
+
+    Args:
+        wide: `DataFrame` with a column for each number and effects' index.
+        reference: Which of them.
+
+    Returns:
+        A Series with the number as the first level of its index; empty where the reference was not run.
+    """
+    below = {number: wide[reference] - wide[number] for number in wide if number < reference and reference in wide}
+    if not below:
+        return no_effects(wide.columns.name, *(name for name in wide.index.names if name != "seed"))
+    return pd.concat(below, names=[wide.columns.name])
 
 
 def at(effects, **levels):

@@ -142,6 +142,11 @@ def corrected(verdicts):
     return verdicts.assign(p_holm=p)
 
 
+def mean_and_deviation(values, digits=1):
+    """Mean and standard deviation of a `Series` in words, such as "98.2 ± 0.4"; `""` of none."""
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}" if len(values) else ""
+
+
 def text(table):
     """A table of strings as aligned plain text."""
     rows = [tuple(table.columns), *table.itertuples(index=False, name=None)]
@@ -168,6 +173,12 @@ def caption(found):
     keys = ("processor", "backend", "backend_version")
     where = sorted({" ".join(str(entry[key]) for key in keys) for entry in found.about["environments"]})
     return f"{heading(found)}; {', '.join(where)}"
+
+
+def cost(found):
+    """What `Results` took: how many of the runs that were planned, and core hours."""
+    hours = found.about["seconds"]["all runs"] / 3600
+    return f"{found.about['runs']:,} of {found.about['planned']:,} runs, {hours:.1f} core hours"
 
 
 def sources(tables):

@@ -68,11 +68,11 @@ def _explored(claim, found):
 
 def provenance(found):
     """Where the results of a study are from, as `{what: lines}`."""
-    about, hours = found.about, found.about["seconds"]["all runs"] / 3600
+    about = found.about
     protocol = about["protocol"] or {"commit": "unknown", "date": ""}
     return {
         "command": [f"python -m bnkeras run {found.study} --scale {found.scale} --publish"],
-        "runs": [f"{about['runs']:,} of {about['planned']:,}, {hours:.1f} core hours, from {about['started'][:10]}"],
+        "cost": [f"{report.cost(found)}, from {about['started'][:10]}"],
         "protocol": [f"commit {protocol['commit'][:12]} of {protocol['date'][:10]}"],
         "versions": sorted({_versions(entry) for entry in about["environments"]}),
         "device": sorted({_device(entry) for entry in about["environments"]}),

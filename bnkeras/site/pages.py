@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bnkeras import places, plots, studies
-from bnkeras.evidence import claims, results
+from bnkeras.evidence import claims
 from bnkeras.site import evidence, figures, notebooks
 from bnkeras.site.markdown import renderer
 
@@ -30,7 +30,7 @@ def build(into):
         OSError: The folder has other files, or cannot be written.
     """
     into = _folder(Path(into))
-    found = {name: results.read(name) for name in studies.names() if results.scales(name)}
+    found = {result.study: result for result in studies.published()}
     verdicts = studies.of_all_claims([studies.judged(result) for result in found.values()])
     drawn = [figure for result in found.values() for figure in figures.draw(result, into)]
     rows = evidence.rows(verdicts, found, drawn)
@@ -97,16 +97,18 @@ class _Site:
 
 
 def _write_overview(site, rows, verdicts):
-    run, forest = int(verdicts.low.notna().sum()), None
-    if run:
-        caption, title = f"{run} of {len(verdicts)} claims", "Every headline with its 95 % interval"
-        drawn = plots.forest(verdicts, caption=caption, title=title)
-        forest = figures.save(drawn, site.into, "figures/forest.png")
-    counts, papers = Counter(row["outcome"] for row in rows), {}
+    found, papers = Counter(row["outcome"] for row in rows), {}
     for row in rows:
         papers.setdefault(row["paper"], []).append(row)
-    content = {
-        "counts": {word: counts[word] for word in claims.OUTCOMES if counts[word]},
-        "forest": forest,
-    }
-    site.write(_INDEX, "overview.html", "Overview", papers=papers, count=len(rows), **content)
+    counts = {word: found[word] for word in claims.OUTCOMES if found[word]}
+    content = {"papers": papers, "count": len(rows), "counts": counts, "forest": _forest(site.into, verdicts)}
+    site.write(_INDEX, "overview.html", "Overview", **content)
+
+
+def _forest(into, verdicts):
+    """The `Figure` of all headlines that were run; `None` where none was."""
+    run = int(verdicts.low.notna().sum())
+    if not run:
+        return None
+    caption, title = f"{run} of {len(verdicts)} claims", "Every headline with its 95 % interval"
+    return figures.save(plots.forest(verdicts, caption=caption, title=title), into, "figures/forest.png")

@@ -2,10 +2,10 @@
 
 import gc
 import logging
-import os
 import sys
 
 from bnkeras.devices import backend
+from bnkeras.streams import without_start_up_logs
 from bnkeras.sweep.processes import in_worker
 
 
@@ -20,17 +20,12 @@ def start_keras():
         return
     unneeded = {"jax", "matplotlib", "sklearn"} - {backend(), *sys.modules} if in_worker() else set()
     sys.modules.update(dict.fromkeys(unneeded))  # importing a name that maps to None raises ImportError
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
     try:
-        import keras
+        with without_start_up_logs():
+            import keras
 
-        keras.ops.zeros(1)  # the backend looks for its devices at the first operation
+            keras.ops.zeros(1)  # the backend looks for its devices at the first operation
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
         for name in unneeded:
             del sys.modules[name]
     if in_worker():

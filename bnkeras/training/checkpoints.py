@@ -82,6 +82,19 @@ def train_and_test(
     return checkpoints.rows
 
 
+def by_budget(rows, budgets):
+    """The rows of `train_and_test` at which budgets are spent, with the column `budget`.
+
+    Args:
+        rows: List of rows.
+        budgets: Dict of the names of budgets to steps.
+
+    Returns:
+        A list of rows, those of one budget after those of the other.
+    """
+    return [{"budget": name, **row} for name, step in budgets.items() for row in rows if row["step"] == step]
+
+
 def _tested(ways, tests):
     """For each way of inference, accuracy and loss on the test and the validation examples."""
     for way, infer in ways:

@@ -44,6 +44,11 @@ def ways_of_inference(model, x_train, own_batch_size=None):
         yield from _own(infer, layers, own_batch_size)
 
 
+def population_logits(model, x_train, x):
+    """Logits for `x` with the population's statistics over `x_train`, or of a model without `BatchNormLayer`."""
+    return [infer(x) for _, infer in ways_of_inference(model, x_train)][-1]
+
+
 def _own(infer, layers, batch_size):
     """Several batches at once, as groups of one large batch."""
     before = [(layer.inference, layer.group_size) for layer in layers]

@@ -1,6 +1,8 @@
 """Which examples make up which batch: by seed, or as the caller says."""
 
+import contextlib
 import functools
+import warnings
 
 import numpy as np
 
@@ -145,3 +147,11 @@ def _check(batches, epoch, n, batch_size, first_shape):
             f"`order` must hold indices from 0 to {n - 1}, as there are {n} examples. "
             f"Received: {wrong[0]} in epoch {epoch} ({wrong.size} out of range in all)"
         )
+
+
+@contextlib.contextmanager
+def batches_of_one():
+    """A context for trainings at batches of one example, of which `BatchNormLayer` warns: they are meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*takes its statistics from one value per channel", UserWarning)
+        yield

@@ -23,7 +23,8 @@ from typing import ClassVar
 
 from bnkeras import sweep
 from bnkeras.evidence.seeds import FIRST, headline_seeds
-from bnkeras.studies.balanced_batches.claims import BALANCED, CLAIMS, RANDOM
+from bnkeras.studies.balanced_batches.claims import CLAIMS
+from bnkeras.studies.balanced_batches.effects import BALANCED, RANDOM
 from bnkeras.studies.balanced_batches.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
@@ -119,23 +120,41 @@ class Run:
     def train(self):
         """Train and return the table `epochs` and what `_measured` returns."""
         sweep.start_keras()
-        from bnkeras import batches, datasets, models, training
+        from bnkeras import training
         from bnkeras.training import progress
 
+        data, path = self._data(), progress.file_of(self)
+        x_train = training.centre_crop(data.x_train, self.pixels, self.padding)
+        model = self._model(data)
+        rows = self._trained(model, x_train, data, path)
+        found = {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
+        if path:
+            path.unlink()
+        return found
+
+    def _data(self):
+        from bnkeras import datasets
+
         data = datasets.subset(self.data, self.classes, self.per_class, self.test_per_class)
-        data = datasets.prepared(data, pixels=self.reduced) if self.reduced else data
-        balanced = batches.balanced_batches(data.y_test).ravel()
-        x_train, x_test = (
-            training.centre_crop(x, self.pixels, self.padding) for x in (data.x_train, data.x_test[balanced])
-        )
+        return datasets.prepared(data, pixels=self.reduced) if self.reduced else data
+
+    def _model(self, data):
+        from bnkeras import models
+
         form = (self.depth, self.width, self.pixels, self.classes, self.dtype, data.x_train.dtype.name)
         optimizer = {"learning_rate": self.learning_rate, "momentum": 0.0 if self.rho else MOMENTUM, "rho": self.rho}
-        model = models.renewed(build, form, seed=self.seed, **optimizer)
+        return models.renewed(build, form, seed=self.seed, **optimizer)
+
+    def _trained(self, model, x_train, data, path):
+        """Train on random crops and test on the middle ones, in balanced batches where each has its own statistics."""
+        from bnkeras import batches, training
+
         size = self.classes * self.groups
         steps = len(data.y_train) // size
+        balanced = batches.balanced_batches(data.y_test).ravel()
+        x_test = training.centre_crop(data.x_test[balanced], self.pixels, self.padding)
         area, colour = (self.least_area, 1.0), training.colour_components(data.x_train)
-        path = progress.file_of(self)
-        rows = training.train_and_test(
+        return training.train_and_test(
             model,
             (data.x_train, data.y_train, x_test, data.y_test[balanced]),
             batch_size=size,
@@ -149,10 +168,6 @@ class Run:
             callbacks=[_schedule(self.learning_rate, self.epochs)],
             augment=training.random_crops(self.pixels, self.padding, area, self.aspect, colour=colour),
         )
-        found = {"source": data.source, "epochs": rows} | self._measured(model, x_train, data)
-        if path:
-            path.unlink()
-        return found
 
     def _looked_at(self):
         """The epochs after which to test by all ways of inference."""

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.datasets.cifar import CLASS_NAMES_10
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
-from bnkeras.studies.balanced_batches.claims import (
+from bnkeras.studies.balanced_batches.claims import CLAIMS
+from bnkeras.studies.balanced_batches.effects import (
     BALANCED,
-    CLAIMS,
     OWN,
     POPULATION,
     RANDOM,
@@ -38,8 +39,6 @@ ARMS = [f"{batches}, {_INFERENCE[way]}" for batches, way in _ORDER]
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says, tables = report.sentences(judge(CLAIMS, results.tables)), results.tables
     epochs = _with_arms(errors(on_cifar10(tables["epochs"])))
     shown = {"caption": plots.describe(results, epochs)}
@@ -47,31 +46,31 @@ def figures(results):
     drawn = {
         "table_2": plots.dots(final(epochs), ARM, ERROR, hue=ARM, title=f"{says['H1']}. {says['H2']}", **shown),
         "along": plots.lines(epochs, "epoch", ERROR, hue=ARM, title=says["H3"], **shown),
-        "leakage": _leakage(plots, compositions, shown),
-        "groups": _groups(plots, compositions, shown),
-        "layers": _layers(plots, on_cifar10(tables["layers"]), shown),
-        "travel": _travel(plots, tables["scenes"], says["H7"], shown),
-        "rounds": _rounds(plots, on_cifar10(tables["rounds"]), says["H8"], shown),
+        "leakage": _leakage(compositions, shown),
+        "groups": _groups(compositions, shown),
+        "layers": _layers(on_cifar10(tables["layers"]), shown),
+        "travel": _travel(tables["scenes"], says["H7"], shown),
+        "rounds": _rounds(on_cifar10(tables["rounds"]), says["H8"], shown),
     }
     if len(on_subsets(tables["epochs"])):
-        drawn["subsets"] = _subsets(plots, results, f"{says['H4']}. {says['H5']}")
+        drawn["subsets"] = _subsets(results, f"{says['H4']}. {says['H5']}")
     return drawn
 
 
 def _with_arms(rows):
-    rows = rows[rows.inference.isin(_INFERENCE)].rename(columns={"error": ERROR})
-    rows[ARM] = rows.batches + ", " + rows.inference.map(_INFERENCE)
-    return rows.assign(error=rows[ERROR]).sort_values(ARM, key=lambda arms: arms.map(ARMS.index), kind="stable")
+    rows = rows[rows.inference.isin(_INFERENCE)]
+    arms = rows.batches + ", " + rows.inference.map(_INFERENCE)
+    return plots.in_order(rows.assign(**{ERROR: rows.error, ARM: arms}), ARMS, ARM)
 
 
-def _subsets(plots, results, title):
+def _subsets(results, title):
     rows = _with_arms(final(on_subsets(results.tables["epochs"])))
     caption = plots.describe(results, rows, ["classes"])
     ticks = sorted(rows.classes.unique())
     return plots.lines(rows, "classes", ERROR, hue=ARM, log=["x"], ticks=ticks, caption=caption, title=title)
 
 
-def _leakage(plots, rows, shown):
+def _leakage(rows, shown):
     """Error against what a test batch is made of."""
     whole = rows[(rows.answer == "largest output") & (rows.group_size == rows.classes)]
     standard = whole[whole.statistics == POPULATION].assign(composition="standard")
@@ -82,25 +81,25 @@ def _leakage(plots, rows, shown):
     return plots.dots(rows, "test batch", ERROR, hue="training", **shown)
 
 
-def _groups(plots, rows, shown):
+def _groups(rows, shown):
     """Error of balanced batches normalized in parts, at random, of so many images."""
     rows = rows[(rows.composition == BALANCED) & (rows.statistics == OWN) & (rows.answer == "largest output")]
     rows = rows.rename(columns={"error": ERROR, "group_size": "images normalized together", "batches": "training"})
     return plots.lines(rows, "images normalized together", ERROR, hue="training", **shown)
 
 
-def _layers(plots, rows, shown):
+def _layers(rows, shown):
     rows = rows.rename(columns={"error": ERROR, "number": "layer of batch normalization"})
     options = {"hue": "composition", "col": "own", "sharey": False}
     return plots.lines(rows, "layer of batch normalization", ERROR, **options, **shown)
 
 
-def _rounds(plots, rows, title, shown):
+def _rounds(rows, title, shown):
     rows = rows.rename(columns={"accuracy": "test accuracy (%)", "batches": "training"})
     return plots.lines(rows, "round", "test accuracy (%)", hue="training", title=title, **shown)
 
 
-def _travel(plots, scenes, title, shown):
+def _travel(scenes, title, shown):
     """For one image of each kind, what every place is taken for at each step, as in the paper's figure 4."""
     firsts = scenes.groupby("kind", sort=False).scene.transform("min") == scenes.scene
     columns = {"right": "label", "marked": "travels", "col": "kind"}
@@ -113,10 +112,12 @@ def beside_table_2(tables):
     reported = {(batches, way): cells for batches, way, *cells in TABLE_2}
     result = []
     for arm, ours in rows.groupby(["batches", "inference"], sort=False):
-        cells = reported.get(arm, ("", ""))
+        cells = zip((20, 44), reported.get(arm, ("", "")), strict=True)
         row = {"training": arm[0], "inference": _INFERENCE[arm[1]]}
-        row |= {f"reported, {depth} layers": f"{cell}" for depth, cell in zip((20, 44), cells, strict=True)}
-        result.append(row | {f"ours, {depth} layers": _mean(part.error) for depth, part in ours.groupby("depth")})
+        row |= {f"reported, {depth} layers": f"{cell}" for depth, cell in cells}
+        for depth, part in ours.groupby("depth"):
+            row[f"ours, {depth} layers"] = report.mean_and_deviation(part.error, 2)
+        result.append(row)
     return pd.DataFrame(result).fillna("")
 
 
@@ -132,7 +133,7 @@ def beside_tables_3_and_5(tables):
             cell = TABLE_3_AND_5.get(classes, ("",) * 4)[number]
             name |= {
                 f"{classes} classes, reported": f"{cell}",
-                f"{classes} classes": _mean(part[part.classes == classes].error),
+                f"{classes} classes": report.mean_and_deviation(part[part.classes == classes].error, 2),
             }
         result.append(name)
     return pd.DataFrame(result)
@@ -140,10 +141,6 @@ def beside_tables_3_and_5(tables):
 
 def _named(arm):
     return (arm[0], _INFERENCE[arm[1]]) if arm else (BALANCED, "shuffled balanced batches")
-
-
-def _mean(values):
-    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) else ""
 
 
 def reported_leaks():

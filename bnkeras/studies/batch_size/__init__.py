@@ -13,7 +13,6 @@ training's size. Scales: `quick` the headline on a sample; `laptop` on 10,000 im
 of a core for each hundred runs).
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,9 +91,7 @@ class Run:
         form = (self.normalization, self.activation, self.stddev)
         model = models.renewed(build, form, seed=self.seed, learning_rate=learning_rate)
         budgets = {"epochs": self.epochs * (len(data.x_train) // self.batch_size), "steps": self.steps}
-        with warnings.catch_warnings():
-            # A batch of one is an object of study here.
-            warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
+        with training.batches_of_one():
             rows = training.train_and_test(
                 model,
                 data.arrays,
@@ -104,8 +101,7 @@ class Run:
                 at=set(budgets.values()),
                 own_batch_size=self.batch_size,
             )
-        rows = [{"budget": name, **row} for name, step in budgets.items() for row in rows if row["step"] == step]
-        return {"source": data.source, "epochs": rows}
+        return {"source": data.source, "epochs": training.by_budget(rows, budgets)}
 
 
 def build(normalization, activation, stddev, seed):

@@ -1,9 +1,7 @@
 """Claim B1 with its headline and what else was explored."""
 
-import pandas as pd
-
 from bnkeras.evidence.claims import Claim, Measure
-from bnkeras.evidence.effects import at_inference, headline
+from bnkeras.evidence.effects import at_inference, drops, headline, no_effects, where
 
 ACTIVATION, STDDEV, RULE, RATE = "sigmoid", 0.05, "scaled", 0.5
 SMALL, REFERENCE = 2, 64
@@ -17,59 +15,50 @@ def of_all_images(table):
     return table[table.images == table.images.max()]
 
 
-def by_size(table, by, way="population", value="test_accuracy"):
-    """Test accuracy in points (or loss) with a column per batch size, rows `by` and `seed`."""
-    wide = at_inference(table, way).pivot(index=[*by, "seed"], columns="batch_size", values=value)
-    return 100 * wide if value == "test_accuracy" else wide
-
-
-def drop(wide, sizes=(SMALL,)):
-    """Accuracy at batch 64 minus at each small batch."""
-    drops = {size: wide[REFERENCE] - wide[size] for size in sizes if size in wide}
-    return drops[SMALL] if sizes == (SMALL,) else pd.concat(drops, names=["batch_size"])
+def by_size(table, by, way="population", value="points"):
+    """Test accuracy in points, or another value: a column per batch size, rows `by` and `seed`."""
+    table = at_inference(table, way).assign(points=lambda rows: 100 * rows.test_accuracy)
+    return table.pivot(index=[*by, "seed"], columns="batch_size", values=value)
 
 
 def explored(tables):
     """The rows at the headline's rate and form, at all batch sizes."""
-    epochs = of_all_images(tables["epochs"])
-    return epochs[(epochs.rate == RATE) & (epochs.activation == ACTIVATION) & (epochs.stddev == STDDEV)]
+    return where(of_all_images(tables["epochs"]), rate=RATE, activation=ACTIVATION, stddev=STDDEV)
 
 
-def _sizes(table):
-    return [size for size in sorted(table.batch_size.unique()) if size < REFERENCE]
+def _of_bn(tables):
+    return where(explored(tables), normalization="bn")
 
 
 def headline_drop(tables):
     """The drop of BN at batch 2, with the population's statistics, at equal epochs and scaled rate."""
-    return drop(by_size(headline(of_all_images(tables["epochs"]), normalization="bn", **_MAIN), []))
+    wide = by_size(headline(of_all_images(tables["epochs"]), normalization="bn", **_MAIN), [])
+    return wide[REFERENCE] - wide[SMALL]
 
 
-def drops(way):
+def drops_by_size(way):
     """The drop of BN at every small batch, rule and budget."""
 
     def effect(tables):
-        table = explored(tables).query("normalization == 'bn'")
-        return drop(by_size(table, _CONDITIONS, way), _sizes(table))
+        return drops(by_size(_of_bn(tables), _CONDITIONS, way), REFERENCE)
 
     return effect
 
 
 def drop_beyond_base(tables):
     """The drop of BN minus that of the base model."""
-    table = explored(tables)
-    drops = drop(by_size(table, ["normalization", *_CONDITIONS]), _sizes(table)).unstack("normalization")
-    return (drops["bn"] - drops["none"]).dropna() if "none" in drops else drops["bn"][:0]
+    both = drops(by_size(explored(tables), ["normalization", *_CONDITIONS]), REFERENCE).unstack("normalization")
+    return (both["bn"] - both["none"]).dropna() if "none" in both else both["bn"][:0]
 
 
 def rise_of_loss(tables):
     """Test loss of BN at each small batch minus at batch 64."""
-    table = explored(tables).query("normalization == 'bn'")
-    return -drop(by_size(table, _CONDITIONS, value="test_loss"), _sizes(table))
+    return -drops(by_size(_of_bn(tables), _CONDITIONS, value="test_loss"), REFERENCE)
 
 
 def lag(tables):
     """Accuracy of BN with the population's statistics minus with moving averages."""
-    table = explored(tables).query("normalization == 'bn'")
+    table = _of_bn(tables)
     gain = by_size(table, _CONDITIONS) - by_size(table, _CONDITIONS, "moving averages")
     return gain.stack().reorder_levels(["batch_size", *_CONDITIONS, "seed"]).sort_index()
 
@@ -78,7 +67,10 @@ def drop_by_form(tables):
     """The drop at batch 2 over initial deviations, learning rates and activations, on fewer images."""
     epochs = tables["epochs"]
     fewer = epochs[(epochs.images < epochs.images.max()) & (epochs.budget == "epochs")]
-    return drop(by_size(fewer, FORM)) if len(fewer) else headline_drop(tables)[:0]
+    if fewer.empty:
+        return no_effects()
+    wide = by_size(fewer, FORM)
+    return wide[REFERENCE] - wide[SMALL]
 
 
 _DROP = "test accuracy of BN, batch 64 minus the small batch"
@@ -91,8 +83,8 @@ CLAIMS = (
         "figure",
         Measure("test accuracy of BN, batch 64 minus batch 2", headline_drop, "points", 2),
         (
-            Measure(_DROP, drops("population"), "points", 2),
-            Measure(f"{_DROP}, with moving averages", drops("moving averages"), "points", 2),
+            Measure(_DROP, drops_by_size("population"), "points", 2),
+            Measure(f"{_DROP}, with moving averages", drops_by_size("moving averages"), "points", 2),
             Measure("test loss of BN, the small batch minus batch 64", rise_of_loss, "nats"),
             Measure(
                 "the same drop in accuracy, BN's minus the base model's",

@@ -1,5 +1,6 @@
 """Figures of the study: accuracy and loss against the batch size, the three ways of inference, and the map."""
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference
@@ -8,14 +9,12 @@ from bnkeras.studies.batch_size.claims import CLAIMS, FORM, RATE, drop_by_form, 
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     title = report.sentences(judge(CLAIMS, results.tables))["B1"]
     epochs = explored(results.tables)
     epochs = epochs.assign(**{"test accuracy (%)": 100 * epochs.test_accuracy})
     epochs = epochs.rename(columns={"test_loss": "test loss"}).sort_values(["normalization", "rule", "batch_size"])
     exact, bn = at_inference(epochs, "population"), epochs[epochs.normalization == "bn"]
-    caption = f"learning rate {RATE:g} at batches of 64; {_source(plots, results, epochs)}"
+    caption = f"learning rate {RATE:g} at batches of 64; {_source(results, epochs)}"
     options = {"row": "rule", "col": "budget", "log": ["x"], "ticks": sorted(epochs.batch_size.unique())}
     as_estimated = options | {"style": "normalization", "caption": f"BN with the population's statistics; {caption}"}
     drawn = {
@@ -25,19 +24,16 @@ def figures(results):
     }
     mapped = drop_by_form(results.tables)
     if set(FORM) <= set(mapped.index.names):
-        drawn["map"] = _map(plots, results, mapped)
+        drawn["map"] = _map(results, mapped)
     return drawn
 
 
-def _source(plots, results, epochs):
+def _source(results, epochs):
     return plots.describe(results, epochs, ("source", "normalization", "rule", "batch_size"))
 
 
-def _map(plots, results, effects):
+def _map(results, effects):
     value = "test accuracy of BN, batch 64 minus batch 2, points"
     epochs = results.tables["epochs"]
-    caption = _source(plots, results, epochs[epochs.images < epochs.images.max()])
-    table = effects.rename(value).reset_index()
-    return plots.heat_maps(
-        table, "rate", "stddev", value, col="activation", centre=0, limits=(-20, 20), caption=caption
-    )
+    caption = _source(results, epochs[epochs.images < epochs.images.max()])
+    return plots.effect_map(effects, value, "rate", "stddev", reach=20, caption=caption)

@@ -18,7 +18,6 @@ ten minutes: stopped at any time, the same command goes on, and loses the runs i
 
 import functools
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -138,9 +137,7 @@ class Run:
         model = models.renewed(build, self._form(data), seed=self.seed, learning_rate=rate, momentum=momentum)
         plateaus = training.plateau_callbacks() if self.rule == "plateaus" else []
         probes = [self._probe(validation, len(data.x_train) // self.batch_size)] if self._probed() else []
-        with warnings.catch_warnings():
-            # A batch of one is an object of study here.
-            warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
+        with training.batches_of_one():
             rows, curves = training.train_and_validate(
                 model,
                 data.arrays,
@@ -163,7 +160,7 @@ class Run:
 
     def _probed(self):
         """Whether to log activations and gradients at each layer along the training."""
-        usual = self.rule == RULES[0] and self.batch_size == BATCH_SIZE and self.learning_rate in (RATE, HIGH_RATE)
+        usual = self.rule == "plateaus" and self.batch_size == BATCH_SIZE and self.learning_rate in (RATE, HIGH_RATE)
         return usual and self.data in PROBED.get(self.network, ()) and self.condition in PROBED_CONDITIONS
 
     def _probe(self, validation, steps):
@@ -241,10 +238,10 @@ def runs(scale, seeds=None):
     if curve:
         result += cnn(of["S4"], "N(0, 1)")
         result += [run for size in BATCH_SIZES for run in mnist(of["S7"], batch_size=size)]
-        result += cnn(of["S9"], "ELU", kinds=KINDS[:1]) + cnn(of["S9"], kinds=KINDS[1:2])
+        result += cnn(of["S9"], "ELU", kinds=("none",)) + cnn(of["S9"], kinds=("bn",))
         result += cnn(of["S5"], "weight decay") + cnn(of["S6"], "dropout")
         result += cnn(of["S6"], "public code, dropout")
-        result += _timed(sets[0], of["S8"], ("CNN",), ("float32",), (BATCH_SIZES[0], BATCH_SIZES[-1]))
+        result += _timed_runs(sets[0], of["S8"], ("CNN",), ("float32",), (BATCH_SIZES[0], BATCH_SIZES[-1]))
         result += _explored(sets, cnn, mnist, functools.partial(_runs, data=settings["mnist"], **curve))
     else:
         result.sort(key=lambda run: (run.network, run.condition, run.normalization))  # each network is compiled once
@@ -261,9 +258,9 @@ def _explored(sets, cnn, mnist, curve):
     ten = _seeds([])
     changes = [{"condition": name} for name in CONDITIONS] + [{"learning_rate": HIGH_RATE}]
     result = [run for name in sets for change in changes for run in mnist(ten, data=name, **change)]
-    result += _timed(sets[0], ten, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)
+    result += _timed_runs(sets[0], ten, ("CNN", "MLP"), ("float32", "mixed_bfloat16"), BATCH_SIZES)
     for network, rate in (("MLP", RATE), (REPORT, REPORT_RATE)):
-        for rule, size in itertools.product(RULES[1:3], CURVE_SIZES):
+        for rule, size in itertools.product(("fixed", "scaled"), CURVE_SIZES):
             result += curve(ten, network=network, learning_rate=rate, rule=rule, batch_size=size)
     result += [run for change in changes for run in cnn(ten, **change)]
     result += [run for rate in SEARCHED for run in cnn(ten, learning_rate=rate)]
@@ -271,17 +268,14 @@ def _explored(sets, cnn, mnist, curve):
     return result + [run for size in BATCH_SIZES for run in cnn(ten, batch_size=size)]
 
 
-def _runs(seeds, condition="baseline", kinds=KINDS[:2], **settings):
-    settings = {"learning_rate": RATE, "batch_size": BATCH_SIZE, "rule": RULES[0]} | settings
+def _runs(seeds, condition="baseline", kinds=("none", "bn"), **settings):
+    settings = {"learning_rate": RATE, "batch_size": BATCH_SIZE, "rule": "plateaus"} | settings
     return [Run(condition=condition, normalization=kind, seed=seed, **settings) for kind in kinds for seed in seeds]
 
 
-def _timed(data, seeds, networks, dtypes, sizes):
-    options = {"data": data, "rule": RULES[3], "epochs": 1, "kinds": KINDS[2:]}
-    return [
-        run
-        for network, dtype, size in itertools.product(networks, dtypes, sizes)
-        for run in _runs(
-            seeds, network=network, dtype=dtype, batch_size=size, examples=TIMED_IMAGES[network], **options
-        )
-    ]
+def _timed_runs(data, seeds, networks, dtypes, sizes):
+    shared, result = {"data": data, "rule": "timed", "epochs": 1, "kinds": ("all",)}, []
+    for network, dtype, size in itertools.product(networks, dtypes, sizes):
+        of_one = {"network": network, "dtype": dtype, "batch_size": size, "examples": TIMED_IMAGES[network]}
+        result += _runs(seeds, **of_one, **shared)
+    return result

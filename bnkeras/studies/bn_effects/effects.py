@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bnkeras.evidence.effects import at, at_inference
+from bnkeras.evidence.effects import at, at_inference, stuck
 
 RATE, HIGH_RATE, BATCH_SIZE = 0.01, 0.1, 64
 BATCH_SIZES = (32, 64, 128, 256, 512, 1024)
@@ -19,7 +19,6 @@ SETS = {
 }
 CLASSES = {"CIFAR-100": 100}
 """Classes of the sets that have not ten."""
-STUCK = 0.95  # of the labels' entropy, which a network reaches without looking at its input
 TARGET = 0.95  # of the lower of the two baselines' validation accuracies
 BN, VANILLA = {"normalization": "bn"}, {"normalization": "none"}
 _USUAL = {"rule": "plateaus", "condition": "baseline", "learning_rate": RATE, "batch_size": BATCH_SIZE}
@@ -54,7 +53,7 @@ def summary(tables, value=None):
 
         - `points`, `moving`: test accuracy in percent with the population's statistics and with moving averages, that
           of chance where the run diverged; `mended`, the first minus the second;
-        - `stuck`: the training loss of the last epoch is not below `STUCK` of the labels' entropy, or is no number;
+        - `stuck`: by the training loss of the last epoch (see `evidence.effects.stuck`);
         - `reached`, `time`: epochs until the validation accuracy is as high as a target, and seconds of training until
           then; the target is `TARGET` of the lower of the two mean accuracies in which the baseline ends, with BN and
           without, on a set; a run that does not reach it counts as one epoch more than it had;
@@ -66,9 +65,8 @@ def summary(tables, value=None):
     epochs = epochs.assign(points=100 * epochs.test_accuracy.astype(float).fillna(chance))
     rows, moving = (at_inference(epochs, way).set_index(RUN) for way in ("population", "moving averages"))
     points, moving = rows.points, moving.points
-    stuck = ~(rows.train_loss.astype(float) < STUCK * rows.entropy)
-    found = {"points": points, "moving": moving, "mended": points - moving, "stuck": stuck}
-    result = rows[["source"]].assign(**found)
+    found = {"points": points, "moving": moving, "mended": points - moving}
+    result = rows[["source"]].assign(**found, stuck=stuck(rows.train_loss, rows.entropy))
     if value in (None, "reached", "time"):
         reached = _reached(titled(tables, "curves"), rows.epochs)
         result = result.assign(reached=reached, time=reached * rows.seconds)

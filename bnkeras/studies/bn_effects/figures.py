@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
-from bnkeras.evidence.claims import REPRODUCED, judge
+from bnkeras.evidence.claims import REPRODUCED, judge, side
 from bnkeras.studies.bn_effects.claims import CLAIMS, POINTS
 from bnkeras.studies.bn_effects.effects import (
     BATCH_SIZE,
@@ -31,25 +32,24 @@ _QUANTITIES = ["log10 of the gradient's norm", "deviation of activations", "dead
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
     curves, layers = (_conditions(titled(results.tables, name)) for name in ("curves", "layers"))
     usual = _conditions(runs[runs.rule == "plateaus"])
-    drawn = {"baseline": _baseline(plots, results, usual, says["S1"])}
+    drawn = {"baseline": _baseline(results, usual, says["S1"])}
     for network, here in usual.groupby("network", sort=False):
         own, looks = curves[curves.network == network], layers[layers.network == network]
-        found = {"final": _final(plots, results, here)}
+        found = {"final": _final(results, here)}
         if len(own):
-            found |= {share: _curves(plots, results, own, share, _stuck(here)) for share in ("accuracy", "loss")}
+            found["accuracy"] = _accuracy_curves(results, own, _stuck(here))
+            found["loss"] = _loss_curves(results, own, _stuck(here))
         if len(looks):
-            found["layers"] = _layers(plots, results, looks, says["S11"] if network == "MLP" else _spread(here))
+            found["layers"] = _layers(results, looks, says["S11"] if network == "MLP" else _spread(here))
         drawn |= {f"{network.lower()}_{name}": figure for name, figure in found.items()}
-    drawn |= _batch_sizes(plots, results, runs)
+    drawn |= _batch_sizes(results, runs)
     if len(titled(results.tables, "overhead")):
-        drawn["overhead"] = _overhead(plots, results, says["S8"])
+        drawn["overhead"] = _overhead(results, says["S8"])
     if len(titled(results.tables, "shift")):
-        drawn |= {"shift": _shift(plots, results), "mended": _mended(plots, results, runs)}
+        drawn |= {"shift": _shift(results), "mended": _mended(results, runs)}
     return drawn
 
 
@@ -57,9 +57,7 @@ def _conditions(table):
     """The rows at batches of 64 and the two learning rates of the thesis, with a high one as a condition."""
     table = table[(table.batch_size == BATCH_SIZE) & table.learning_rate.isin([RATE, HIGH_RATE])]
     condition = table.condition.where(table.learning_rate == RATE, _RATE)
-    return table.assign(condition=condition).sort_values(
-        ["set", "condition"], key=lambda column: column.map(_ORDER.index), kind="stable"
-    )
+    return plots.in_order(table.assign(condition=condition), _ORDER, "set", "condition")
 
 
 def _ahead(runs):
@@ -86,7 +84,7 @@ def _by_kind(runs, by, value):
     return runs.groupby([*by, "normalization"])[value].mean().unstack().reindex(columns=[*_KINDS]).dropna()
 
 
-def _baseline(plots, results, runs, title):
+def _baseline(results, runs, title):
     runs = runs[runs.condition == "baseline"]
     runs = runs[runs.groupby("network")["set"].transform("nunique") == runs.groupby("network")["set"].nunique().max()]
     caption = f"baseline; {_ENDED}; {plots.describe(results, runs, ('network', 'set'))}"
@@ -94,7 +92,7 @@ def _baseline(plots, results, runs, title):
     return plots.dots(runs.rename(columns={"points": _FINAL}), "set", _FINAL, **options)
 
 
-def _final(plots, results, runs):
+def _final(results, runs):
     runs = _with_several(runs, "condition")
     caption, title = f"{_ENDED}; {plots.describe(results, runs, ('set', 'condition'))}", _ahead(runs)
     runs = runs.rename(columns={"points": _FINAL})
@@ -120,22 +118,27 @@ def _slanted(figure):
     return figure
 
 
-def _curves(plots, results, curves, share, title):
+def _accuracy_curves(results, curves, title):
+    value, long = "validation accuracy (%)", _to_the_end(curves)
+    long = long.assign(**{value: 100 * long.validation_accuracy})
+    return _curves(results, curves, long, value, "go on as they ended", title)
+
+
+def _loss_curves(results, curves, title):
+    parts = {"train_loss": "training", "validation_loss": "validation"}
+    long = _to_the_end(curves).rename(columns=parts)
+    long = long.melt([*RUN, "source", "epoch"], [*parts.values()], "part", "loss")
+    long = long[long.loss.astype(float) < 1e3]  # from wide weights some start at 1e20
+    end, options = "end where their loss is no number", {"style": "part", "log": ["y"]}
+    return _curves(results, curves, long, "loss", end, title, **options)
+
+
+def _curves(results, curves, long, value, end, title, **options):
     """A panel a condition and set, in rows as on the slides; a run that was stopped goes on as it ended."""
-    value = "validation accuracy (%)" if share == "accuracy" else "loss"
-    long = _to_the_end(curves)
-    if share == "accuracy":
-        long, style, end = long.assign(**{value: 100 * long.validation_accuracy}), {}, "go on as they ended"
-    else:
-        parts = {"train_loss": "training", "validation_loss": "validation"}
-        long = long.rename(columns=parts).melt([*RUN, "source", "epoch"], [*parts.values()], "part", value)
-        # From wide weights some start at a loss of 1e20.
-        long, style = long[long[value].astype(float) < 1e3], {"style": "part", "log": ["y"]}
-        end = "end where their loss is no number"
-    long = long.sort_values("condition", key=lambda column: column.map(_ORDER.index), kind="stable")
+    long = plots.in_order(long, _ORDER, "condition")
     long = long.assign(panel=long.condition + ", " + long["set"])
     wrap = long["set"].nunique() if _is_complete(long) else min(long.panel.nunique(), 4)
-    options = {"col": "panel", "col_wrap": wrap, "sharey": False} | style
+    options |= {"col": "panel", "col_wrap": wrap, "sharey": False}
     diverged = curves.drop_duplicates(RUN, keep="last").train_loss.isna().sum()
     caption = f"{diverged} diverged runs {end}; {plots.describe(results, curves, ('set', 'condition'))}"
     return plots.lines(long, "epoch", value, caption=caption, title=title, **options)
@@ -154,7 +157,7 @@ def _to_the_end(curves):
     return pd.concat([curves, more], ignore_index=True)
 
 
-def _batch_sizes(plots, results, runs):
+def _batch_sizes(results, runs):
     """Accuracy against batch size: as the thesis trains, and both papers' networks at rates that stay."""
     value = "test accuracy (%)"
     runs = runs[runs.condition == "baseline"]
@@ -183,7 +186,7 @@ def from_which(runs, by):
     return f"BN is {ahead}; at batches of {first} it is in {(leads[first] > 0).sum()} of {len(leads)}, on average"
 
 
-def _overhead(plots, results, title):
+def _overhead(results, title):
     value = "time added to an epoch (%)"
     table = overheads(results.tables).rename(value).reset_index()
     table["layer"] = table.layer.map(_LAYERS)
@@ -195,7 +198,7 @@ def _overhead(plots, results, title):
     return plots.lines(table, "batch_size", value, caption=caption, title=title, sharey="row", **options)
 
 
-def _layers(plots, results, layers, title):
+def _layers(results, layers, title):
     """Gradient norm, spread of activations and dead units at each layer, at the start, half way, and at the end."""
     steps = layers.groupby(RUN, sort=False).step
     at = {"start": steps.transform("min"), "end": steps.transform("max")}
@@ -213,7 +216,7 @@ def _layers(plots, results, layers, title):
     return plots.lines(long, "layer", "value", caption=caption, title=title, **options)
 
 
-def _shift(plots, results):
+def _shift(results):
     shift, value = _in_panels(titled(results.tables, "shift")), "variance, inference over training"
     shift = shift[shift.inference == "moving averages"].rename(columns={"shift": value})
     means = shift[shift.layer != "norm_1"].groupby("condition")[value].mean()
@@ -228,7 +231,7 @@ def _in_panels(table):
     return table.assign(panel=table.network + ", " + table["set"])
 
 
-def _mended(plots, results, runs):
+def _mended(results, runs):
     """Accuracy of BN by the statistics of inference, without dropout and with it."""
     runs = _conditions(runs[(runs.normalization == "bn") & (runs.rule == "plateaus")])
     runs = _with_several(runs[runs.condition.isin(_DROPPED)], "condition")
@@ -261,11 +264,7 @@ def scoreboard(verdicts):
 def _point(row):
     if row.claim.id == "S8":
         return "vanilla" if row.verdict == REPRODUCED else "open"
-    if not row.low <= row.high:
-        return "open"
-    d = row.measure.smallest
-    within = -d < row.low and row.high < d
-    return "draw" if within else "BN" if row.low > 0 else "vanilla" if row.high < 0 else "open"
+    return {"above": "BN", "none": "draw", "below": "vanilla"}.get(side(row), "open")
 
 
 def _sum(column):
@@ -282,6 +281,6 @@ def beside_table_of_times(tables):
         row = {"batch size": str(size), "the thesis (%)": f"{reported:g}"}
         for (dtype, layer), part in ours.groupby(level=["dtype", "layer"], sort=False):
             here = part[part.index.get_level_values("batch_size") == size]
-            row[f"{_LAYERS[layer]}, {dtype} (%)"] = f"{here.mean():.1f} ± {here.std(ddof=1):.1f}" if len(here) else ""
+            row[f"{_LAYERS[layer]}, {dtype} (%)"] = report.mean_and_deviation(here)
         rows.append(row)
     return pd.DataFrame(rows)

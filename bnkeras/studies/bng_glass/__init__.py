@@ -70,7 +70,6 @@ class Run:
         """Train and return the tables `epochs` and `auc`, and with `detail` `roc`, `confusion` and `calibration`."""
         sweep.start_keras()
         from bnkeras import models, training
-        from bnkeras.training.inference import MOVING
 
         table, data, rows = self._data()
         form = (self.normalization, data[0].shape[1], len(table.class_names), self.stddev)
@@ -84,8 +83,7 @@ class Run:
             seed=self.seed,
             at={epoch * per_epoch for epoch in (*EPOCHS, self.epochs) if epoch <= self.epochs},
         )
-        outputs = {way: infer(data[2]) for way, infer in training.ways_of_inference(model, data[0])}
-        outputs = next(logits for way, logits in outputs.items() if way != MOVING)
+        outputs = training.population_logits(model, data[0], data[2])
         auc, roc = training.roc_tables(outputs, data[3], table.class_names)
         auc = [{**row, "train_rows": int(count)} for row, count in zip(auc, rows, strict=True)]
         details = {"roc": roc, **evaluation_tables(outputs, data[3], table.class_names)} if self.detail else {}

@@ -1,5 +1,6 @@
 """Figures of the study: accuracy, ROC curves, AUC by class, confusion, calibration."""
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
@@ -8,20 +9,18 @@ from bnkeras.studies.bng_glass.claims import CLAIMS, RATE, as_drawn, main
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says, tables = report.sentences(judge(CLAIMS, results.tables)), results.tables
     note = f"learning rate {RATE:g}; {plots.describe(results, main(tables['epochs']))}"
     return {
-        "accuracy": _accuracy(plots, tables["epochs"], plots.describe(results), says["G1"]),
-        "roc": _roc(plots, main(tables["roc"]), note, says["G2"]),
-        "difficulty": _by_class(plots, headline(tables["auc"], learning_rate=RATE), note, says["G3"]),
-        "confusion": _confusion(plots, main(tables["confusion"]), note),
-        "calibration": _calibration(plots, main(tables["calibration"]), note),
+        "accuracy": _accuracy(tables["epochs"], plots.describe(results), says["G1"]),
+        "roc": plots.roc(main(tables["roc"]), col="class", col_wrap=4, caption=note, title=says["G2"]),
+        "difficulty": _by_class(headline(tables["auc"], learning_rate=RATE), note, says["G3"]),
+        "confusion": _confusion(main(tables["confusion"]), note),
+        "calibration": _calibration(main(tables["calibration"]), note),
     }
 
 
-def _accuracy(plots, epochs, caption, title):
+def _accuracy(epochs, caption, title):
     epochs = as_drawn(at_inference(epochs, "population")).sort_values("learning_rate", kind="stable")
     long = epochs.rename(columns={"test_accuracy": "test", "train_accuracy": "training"}).melt(
         ["learning_rate", "normalization", "seed", "epoch"], ["test", "training"], "part", "share"
@@ -31,13 +30,7 @@ def _accuracy(plots, epochs, caption, title):
     return plots.lines(long, "epoch", "accuracy (%)", caption=caption, title=title, **options)
 
 
-def _roc(plots, roc, caption, title):
-    roc = roc.rename(columns={"fpr": "false positive rate", "tpr": "true positive rate"})
-    axes = ("false positive rate", "true positive rate")
-    return plots.lines(roc, *axes, col="class", col_wrap=4, caption=caption, title=title)
-
-
-def _by_class(plots, auc, caption, title):
+def _by_class(auc, caption, title):
     counts = as_drawn(auc).groupby("class")["train_rows"].mean().sort_values()
     auc = auc.set_index("class").loc[counts.index].reset_index()
     auc["class, with its training rows"] = [f"{name}\n{counts[name]:,.0f}" for name in auc["class"]]
@@ -47,7 +40,7 @@ def _by_class(plots, auc, caption, title):
     return plots.dots(auc, *axes, row="classes", caption=caption, title=title, aspect=3)
 
 
-def _confusion(plots, counts, caption):
+def _confusion(counts, caption):
     rows = counts.groupby(["normalization", "true", "predicted"], sort=False)["rows"].sum()
     share = 100 * rows / rows.groupby(["normalization", "true"]).transform("sum")
     share = share.rename("% of the true class").reset_index()
@@ -55,7 +48,7 @@ def _confusion(plots, counts, caption):
     return plots.heat_maps(share, *axes, col="normalization", caption=caption, fmt=".0f", limits=(0, 100))
 
 
-def _calibration(plots, bins, caption):
+def _calibration(bins, caption):
     bins = bins[bins["rows"] >= 10].assign(confidence=(bins.tenth + 0.5) / 10)
     figure = plots.lines(bins, "confidence", "accuracy", caption=f"tenths with ten rows or more; {caption}")
     figure.axes[0].plot([0, 1], [0, 1], ":", color="0.6")

@@ -15,7 +15,6 @@ each seed of the map).
 """
 
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -105,9 +104,7 @@ class Run:
         form = (self.normalization, x.shape[1:], len(data.class_names), self.ws_scale, self.activation, self.stddev)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate)
         budgets = {"epochs": self.epochs * (count // self.batch_size), "steps": self.steps}
-        with warnings.catch_warnings():
-            # A batch of one is an object of study here.
-            warnings.filterwarnings("ignore", message=".*takes its statistics from one value per channel")
+        with training.batches_of_one():
             rows = training.train_and_test(
                 model,
                 (x[:count], y[:count], x_test, y_test),
@@ -117,8 +114,8 @@ class Run:
                 at={step for step in budgets.values() if step},
                 validation=(x[count:], y[count:]),
             )
-        rows = [{"budget": name, **row} for name, step in budgets.items() for row in rows if row["step"] == step]
-        return {"source": data.source, "mean_correlation": correlation, "epochs": rows}
+        epochs = training.by_budget(rows, budgets)
+        return {"source": data.source, "mean_correlation": correlation, "epochs": epochs}
 
 
 def _data(name, examples, features, seed):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bnkeras.evidence.claims import NOT_ABOVE, Claim, Measure
-from bnkeras.evidence.effects import at, at_inference, headline
+from bnkeras.evidence.effects import at, at_inference, drops, headline, no_effects
 from bnkeras.evidence.seeds import FIRST
 
 PIXELS, PLAIN = "as they are", ("as they are", "standardized")
@@ -35,14 +35,17 @@ def points(rows, value="test_accuracy"):
     return 100 * rows.pivot(index=index, columns=columns, values=value)
 
 
-def on_images(effect, way="population"):
-    """An effect of the accuracies on images, at equal epochs."""
+def _by_seed(wide):
+    """The accuracies of one set, by seed alone, without kinds that were not trained there."""
+    return wide.droplevel(["data", "features"]).dropna(axis=1, how="all")
+
+
+def on_images(effect):
+    """An effect of the accuracies on images, at equal epochs and with the population's statistics."""
 
     def of_images(tables):
-        wide = points(chosen(tables, way))
-        return effect(
-            wide[wide.index.isin([PIXELS], "features")].droplevel(["data", "features"]).dropna(axis=1, how="all")
-        )
+        wide = points(chosen(tables))
+        return effect(_by_seed(wide[wide.index.isin([PIXELS], "features")]))
 
     return of_images
 
@@ -56,8 +59,7 @@ def explored(effect):
             for way in WAYS:
                 wide = points(chosen(tables, way, budget))
                 for data, part in wide[wide.index.isin(PLAIN, "features")].groupby(level="data"):
-                    part = part.droplevel(["data", "features"]).dropna(axis=1, how="all")
-                    parts[data, way, budget] = effect(part)
+                    parts[data, way, budget] = effect(_by_seed(part))
         return pd.concat(parts, names=["data", "inference", "budget"])
 
     return everywhere
@@ -72,9 +74,7 @@ def by_form(effect):
         # Effects look at the headlines' seeds alone.
         parts = epochs.assign(seed=epochs.seed + FIRST).groupby(FORM, sort=False)
         effects = {form: effect({"epochs": part}).rename(lambda seed: seed - FIRST) for form, part in parts}
-        if not effects:
-            return pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=[*FORM, "seed"]))
-        return pd.concat(effects, names=FORM).sort_index()
+        return pd.concat(effects, names=FORM).sort_index() if effects else no_effects(*FORM)
 
     return over_the_map
 
@@ -111,11 +111,7 @@ def steadier(wide):
 
 def still_failing(wide):
     """Accuracy of WS + BN at batch 64 minus at each smaller batch."""
-    wide = of_kind(wide, "ws_bn")
-    drops = {size: wide[REFERENCE] - wide[size] for size in wide if size < REFERENCE and REFERENCE in wide}
-    if not drops:
-        return pd.Series(dtype="float64", index=pd.MultiIndex.from_arrays([[], []], names=["batch_size", "seed"]))
-    return pd.concat(drops, names=["batch_size"])
+    return drops(of_kind(wide, "ws_bn"), REFERENCE)
 
 
 def best_of_all(data):
@@ -127,7 +123,7 @@ def best_of_all(data):
         rows = rows[(rows.features == PIXELS) == (data == "images")]
         mean = points(rows, "validation_accuracy").mean()
         if "ws_bn" not in mean.index:
-            return pd.Series(dtype="float64", index=pd.Index([], name="seed"))
+            return no_effects()
         rival = mean.drop("ws_bn", level="normalization").idxmax()
         wide = points(rows).droplevel(["data", "features"])
         return wide["ws_bn", mean["ws_bn"].idxmax()] - wide[rival]
@@ -139,7 +135,7 @@ def by_features(tables):
     """Lead of LN over BN on the table, for each correlation of its features and batch size."""
     wide = points(chosen(tables)).drop(PIXELS, level="features", errors="ignore").droplevel("data")
     if wide.empty:
-        return pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=["features", "batch_size", "seed"]))
+        return no_effects("features", "batch_size")
     lead = (wide["ln"] - wide["bn"])[[10, REFERENCE]].stack()
     return lead.reorder_levels(["features", "batch_size", "seed"])
 

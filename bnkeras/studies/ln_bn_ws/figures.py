@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.seeds import FIRST
@@ -13,8 +14,6 @@ _AXES = ("batch_size", "test accuracy (%)")
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
     says = report.sentences(judge(CLAIMS, results.tables))
     table = accuracies(results.tables)
     plain = table[table.features.isin(PLAIN)]
@@ -33,21 +32,19 @@ def figures(results):
     drawn["small"] = plots.lines(small, *_AXES, **options, ticks=ticks[: small.batch_size.nunique()], title=says["F1"])
     lead = by_features(results.tables)
     if len(lead):
-        drawn["features"] = _features(plots, results, lead, says["F2"])
+        drawn["features"] = _features(results, lead, says["F2"])
     if (results.tables["epochs"].seed < FIRST).any():
-        drawn["map"] = _map(plots, results)
+        drawn["map"] = _map(results)
     return drawn
 
 
-def _map(plots, results):
+def _map(results):
     """The headlines' effects for other initial deviations and activations."""
     epochs = results.tables["epochs"]
     parts = {f"{claim.id}  {claim.headline.words}": claim.explored[-1].effect for claim in CLAIMS if claim.id != "F2"}
-    effects = {words: effect(results.tables) for words, effect in parts.items()}
-    table = pd.concat(effects, names=["claim"]).rename("points").reset_index()
+    effects = pd.concat({words: effect(results.tables) for words, effect in parts.items()}, names=["claim"])
     caption = f"each kind at the rate that validation chose; {plots.describe(results, epochs[epochs.seed < FIRST])}"
-    axes = {"x": "stddev", "y": "claim", "value": "points", "col": "activation"}
-    return plots.heat_maps(table, **axes, centre=0, limits=(-10, 10), caption=caption)
+    return plots.effect_map(effects, "points", "stddev", "claim", reach=10, caption=caption)
 
 
 def accuracies(tables):
@@ -68,7 +65,7 @@ def chosen_rates(tables):
     )
 
 
-def _features(plots, results, lead, title):
+def _features(results, lead, title):
     """Lead of LN over BN for each correlation of the features."""
     epochs = results.tables["epochs"]
     epochs = epochs[epochs.features != PLAIN[0]]

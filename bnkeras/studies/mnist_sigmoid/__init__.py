@@ -75,31 +75,32 @@ class Run:
         """Train and return the tables `epochs`, `drift` and `auc`, and with `detail` `percentiles` and `roc`."""
         sweep.start_keras()
         from bnkeras import callbacks, datasets, models, training
-        from bnkeras.training.inference import MOVING
 
         data = datasets.prepared(self.data)
         form = (self.normalization, self.activation, self.stddev, self.momentum)
         model = models.renewed(build, form, seed=self.seed, learning_rate=self.learning_rate)
         probe = data.x_test[:PROBE_SIZE]
         logger = callbacks.PercentileLogger(probe, every=self.probe_every, percentiles=PERCENTILES, mode="training")
-        per_epoch = len(data.x_train) // self.batch_size
-        every = self.detail and per_epoch >= SHORTEST_EPOCH
-        epochs = range(1, self.epochs + 1) if every else (*EPOCHS, self.epochs)
         rows = training.train_and_test(
             model,
             data.arrays,
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=self.seed,
-            at={epoch * per_epoch for epoch in epochs if epoch <= self.epochs},
+            at=self._tested_at(len(data.x_train) // self.batch_size),
             callbacks=[logger],
         )
-        outputs = {way: infer(data.x_test) for way, infer in training.ways_of_inference(model, data.x_train)}
-        outputs = next(logits for way, logits in outputs.items() if way != MOVING)
+        outputs = training.population_logits(model, data.x_train, data.x_test)
         auc, roc = training.roc_tables(outputs, data.y_test, data.class_names)
         percentiles, drift = percentile_tables(logger.result())
         details = {"percentiles": percentiles, "roc": roc} if self.detail else {}
         return {"source": data.source, "epochs": rows, "drift": drift, "auc": auc, **details}
+
+    def _tested_at(self, per_epoch):
+        """Steps after which to test: of every epoch where its time is wanted and can be told, else of some."""
+        every = self.detail and per_epoch >= SHORTEST_EPOCH
+        epochs = range(1, self.epochs + 1) if every else (*EPOCHS, self.epochs)
+        return {epoch * per_epoch for epoch in epochs if epoch <= self.epochs}
 
 
 def build(normalization, activation, stddev, momentum, seed):

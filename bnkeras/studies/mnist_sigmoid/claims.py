@@ -17,19 +17,29 @@ def points(tables, way="population"):
     return epochs.assign(points=100 * epochs.test_accuracy)
 
 
-def _plain(table):
-    """The rows with the moving averages' default momentum, on which the base model does not depend."""
+def main(table):
+    """The rows of the headlines' runs."""
+    return headline(table, **MAIN)
+
+
+def mapped(table):
+    """The rows of the map: those with the averages' default momentum, on which the base model does not depend."""
     return table[table.momentum == MOMENTUM]
 
 
-def early_lead(epochs, by=()):
-    """Test accuracy in epoch 3, BN minus base."""
-    return paired(epochs[epochs.epoch == 3], "points", *_BN_AND_BASE, by)
+def early_lead(tables, rows, by=()):
+    """Test accuracy in epoch 3 of the runs that `rows` chooses, BN minus base."""
+    return paired(rows(points(tables)).query("epoch == 3"), "points", *_BN_AND_BASE, by)
 
 
-def final_lead_of_base(epochs, by=()):
+def final_lead_of_base(tables, rows, by=()):
     """Test accuracy after the last epoch, base minus BN."""
-    return paired(last_epoch(epochs, _SETTINGS), "points", *_BASE_AND_BN, by)
+    return paired(last_epoch(rows(points(tables)), _SETTINGS), "points", *_BASE_AND_BN, by)
+
+
+def steadiness(tables, rows, by=(), column="relative"):
+    """Drift of the percentiles, base minus BN."""
+    return paired(rows(tables["drift"]), column, *_BASE_AND_BN, by)
 
 
 def overhead(tables):
@@ -37,23 +47,23 @@ def overhead(tables):
 
     Without an answer where not every epoch was kept: those of the sample are too short to time.
     """
-    steady = headline(points(tables), **MAIN).query("epoch > 1")
+    steady = main(points(tables)).query("epoch > 1")
     steady = steady[steady.groupby(["seed", "normalization"])["epoch"].transform("nunique") == steady.epochs - 1]
     seconds = steady.groupby(["seed", "normalization"])["seconds"].median().unstack().reindex(columns=["none", "bn"])
     return 100 * (seconds["bn"] / seconds["none"] - 1)
 
 
-def unevenness(auc, by=()):
+def unevenness(tables, rows, by=()):
     """AUC of the best digit minus that of the worst, in the model where it is larger."""
-    ranges = auc.groupby([*by, "normalization", "seed"])["auc"].agg(lambda area: area.max() - area.min())
+    areas = rows(tables["auc"]).groupby([*by, "normalization", "seed"])["auc"]
+    ranges = areas.agg(lambda area: area.max() - area.min())
     return ranges.groupby([*by, "seed"]).max()
 
 
 def lead_at_momenta(tables):
     """Final accuracy of the base model minus that of BN with moving averages, at each momentum and learning rate."""
-    last = last_epoch(
-        points(tables, "moving averages").query("stddev == @STDDEV and activation == @ACTIVATION"), _SETTINGS
-    )
+    rows = points(tables, "moving averages").query("stddev == @STDDEV and activation == @ACTIVATION")
+    last = last_epoch(rows, _SETTINGS)
     bn = last[last.normalization == "bn"].set_index(["momentum", "learning_rate", "seed"]).points
     base = last[last.normalization == "none"].set_index(["learning_rate", "seed"]).points
     return (base - bn).reorder_levels(["momentum", "learning_rate", "seed"]).dropna()
@@ -63,6 +73,14 @@ def _claim(id, sentence, reported, headline, *explored, **options):
     return Claim(id, "mnist-report", sentence, reported, headline, explored, **options)
 
 
+def _measures(words, effect, *options, rows=mapped):
+    """A headline, and the same measure in every setting of the map."""
+    return (
+        Measure(words, lambda tables: effect(tables, main), *options),
+        Measure(words, lambda tables: effect(tables, rows, CONDITION), *options),
+    )
+
+
 _UNKNOWN = "learning rate (0.01 to 1) and initial deviation (0.05 to 0.8), sigmoid and ReLU"
 
 CLAIMS = (
@@ -70,15 +88,7 @@ CLAIMS = (
         "M1",
         "Batch normalization learns much faster; the base model's accuracy climbs slowly.",
         "> 80 % in epoch 3",
-        Measure(
-            "test accuracy in epoch 3, BN minus base",
-            lambda tables: early_lead(headline(points(tables), **MAIN)),
-            "points",
-            5,
-        ),
-        Measure(
-            "test accuracy in epoch 3, BN minus base", lambda t: early_lead(_plain(points(t)), CONDITION), "points", 5
-        ),
+        *_measures("test accuracy in epoch 3, BN minus base", early_lead, "points", 5),
         unknown=_UNKNOWN,
         plain=(
             "With BN the network learns much faster.",
@@ -90,18 +100,7 @@ CLAIMS = (
         "M2",
         "After the whole training the base model is ahead of batch normalization.",
         "94 % against 90.70 %",
-        Measure(
-            "final test accuracy, base minus BN",
-            lambda tables: final_lead_of_base(headline(points(tables), **MAIN)),
-            "points",
-            0.5,
-        ),
-        Measure(
-            "final test accuracy, base minus BN",
-            lambda tables: final_lead_of_base(_plain(points(tables)), CONDITION),
-            "points",
-            0.5,
-        ),
+        *_measures("final test accuracy, base minus BN", final_lead_of_base, "points", 0.5),
         Measure("final test accuracy, base minus BN with moving averages", lead_at_momenta, "points", 0.5),
         unknown=f"{_UNKNOWN}, momentum of the averages (0.9 to 0.999)",
         reported_effect=3.3,
@@ -127,21 +126,10 @@ CLAIMS = (
         "M4",
         "The percentiles of the last hidden layer's input stay still with batch normalization and drift without.",
         "figure",
-        Measure(
-            "drift of the percentiles over their distance, base minus BN",
-            lambda tables: paired(headline(tables["drift"], **MAIN), "relative", *_BASE_AND_BN),
-            "relative",
-            0.02,
-        ),
-        Measure(
-            "drift of the percentiles over their distance, base minus BN",
-            lambda tables: paired(_plain(tables["drift"]), "relative", *_BASE_AND_BN, CONDITION),
-            "relative",
-            0.02,
-        ),
+        *_measures("drift of the percentiles over their distance, base minus BN", steadiness, "relative", 0.02),
         Measure(
             "drift of the percentiles, base minus BN",
-            lambda tables: paired(_plain(tables["drift"]), "drift", *_BASE_AND_BN, CONDITION),
+            lambda tables: steadiness(tables, mapped, CONDITION, "drift"),
             "relative",
         ),
         unknown=_UNKNOWN,
@@ -155,19 +143,13 @@ CLAIMS = (
         "M5",
         "Both models predict every digit about equally well.",
         "figure",
-        Measure(
+        *_measures(
             "AUC of the best minus the worst digit, in the worse model",
-            lambda tables: unevenness(headline(tables["auc"], **MAIN)),
+            unevenness,
             "AUC",
             0.02,
             NONE,
-        ),
-        Measure(
-            "AUC of the best minus the worst digit, in the worse model",
-            lambda tables: unevenness(_plain(tables["auc"]).query("stddev == @STDDEV"), CONDITION),
-            "AUC",
-            0.02,
-            NONE,
+            rows=lambda table: mapped(table).query("stddev == @STDDEV"),
         ),
         unknown=_UNKNOWN,
         plain=(

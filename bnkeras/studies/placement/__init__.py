@@ -19,7 +19,8 @@ from typing import ClassVar
 from bnkeras import sweep
 from bnkeras.devices import processor_computes_in_bfloat16
 from bnkeras.evidence.seeds import headline_seeds
-from bnkeras.studies.placement.claims import BEFORE_POOL, CLAIMS, ENDS, HALF, SINGLE, TABLE_1
+from bnkeras.studies.placement.claims import CLAIMS
+from bnkeras.studies.placement.effects import BEFORE_POOL, ENDS, HALF, SINGLE, TABLE_1
 from bnkeras.studies.placement.figures import figures
 
 __all__ = ["CLAIMS", "SCALES", "Run", "build", "figures", "runs"]
@@ -160,19 +161,19 @@ def runs(scale, seeds=None):
     for model, placement, rate in dict.fromkeys(row[:3] for row in TABLE_1):
         result += _runs(faces, model, (placement,), (rate,), max(of["T1"], of["T6"] if model == 3 else (), key=len))
     for placement in SINGLE:
-        result += _runs(faces, 2, (placement,), RATES[:1], of["T2"], augment=True, before_pool=placement in BEFORE_POOL)
-    result += _runs(faces, 2, SINGLE, RATES[:1], of["T3"], probe=True)
-    result += _runs(faces, 2, ENDS[:1], RATES[:1], of["T5"]) + _runs(faces, 2, ENDS[1:], (0.04,), of["T5"])
+        result += _runs(faces, 2, (placement,), (0.01,), of["T2"], augment=True, before_pool=placement in BEFORE_POOL)
+    result += _runs(faces, 2, SINGLE, (0.01,), of["T3"], probe=True)
+    result += _runs(faces, 2, ("none",), (0.01,), of["T5"]) + _runs(faces, 2, ("all",), (0.04,), of["T5"])
     if "T4" in judged:
         first = headline_seeds([])
         result += _runs(faces, 2, ENDS, RATES, of["T4"])
-        result += _runs(faces, 2, SINGLE, RATES[3:5], first) + _runs(faces, 1, ENDS, RATES[:5], first)
-        result += _runs(faces, 3, ENDS[:1], RATES[1:3], first)
-        result += _runs(faces, 2, SINGLE, RATES[:1], first, augment=True)
-        result += _runs(settings["cifar10"], 2, SINGLE, RATES[:1], first)
+        result += _runs(faces, 2, SINGLE, (0.08, 0.16), first) + _runs(faces, 1, ENDS, RATES[:5], first)
+        result += _runs(faces, 3, ("none",), (0.02, 0.04), first)
+        result += _runs(faces, 2, SINGLE, (0.01,), first, augment=True)
+        result += _runs(settings["cifar10"], 2, SINGLE, (0.01,), first)
         if processor_computes_in_bfloat16():
             half = faces | {"dtype": HALF}
-            result += _runs(half, 2, (*SINGLE, ENDS[0]), RATES[:1], first) + _runs(half, 2, ENDS[1:], (0.04,), first)
+            result += _runs(half, 2, (*SINGLE, "none"), (0.01,), first) + _runs(half, 2, ("all",), (0.04,), first)
     return list(dict.fromkeys(result))
 
 

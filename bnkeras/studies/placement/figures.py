@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from bnkeras import plots
 from bnkeras.evidence import report
 from bnkeras.evidence.claims import judge
 from bnkeras.evidence.effects import at_inference, headline
-from bnkeras.studies.placement.claims import (
-    CLAIMS,
+from bnkeras.studies.placement.claims import CLAIMS
+from bnkeras.studies.placement.effects import (
     ENDS,
     FULL,
     RUN,
@@ -31,29 +32,24 @@ _QUANTITIES = {
 
 def figures(results):
     """Draw the figures of the study from its `Results`: `{name: matplotlib Figure}`."""
-    from bnkeras import plots
-
-    says, runs = report.sentences(judge(CLAIMS, results.tables)), summary(results.tables)
+    says = report.sentences(judge(CLAIMS, results.tables))
+    runs = plots.in_order(summary(results.tables), ORDER, "placement")
     placed = runs[runs.model == 2]
     return {
-        "placement": _placement(plots, results, placed, f"{says['T2']}. {says['T3']}"),
-        "learning_rate": _learning_rate(plots, results, on_faces(runs), f"{says['T4']}. {says['T1']}"),
-        "heat_map": _heat_map(plots, results, on_faces(placed)),
-        "convergence": _convergence(plots, results, says["T5"]),
-        "blocks": _blocks(plots, results, on_faces(placed)),
+        "placement": _placement(results, placed, f"{says['T2']}. {says['T3']}"),
+        "learning_rate": _learning_rate(results, on_faces(runs), f"{says['T4']}. {says['T1']}"),
+        "heat_map": _heat_map(results, on_faces(placed)),
+        "convergence": _convergence(results, says["T5"]),
+        "blocks": _blocks(results, on_faces(placed)),
     }
 
 
-def _in_order(table):
-    return table.sort_values("placement", key=lambda kinds: kinds.map(ORDER.index), kind="stable")
-
-
-def _placement(plots, results, runs, title):
+def _placement(results, runs, title):
     runs = runs[runs.learning_rate == runs.learning_rate.min()]
     variant = np.select(
         [runs.augment & runs.before_pool, runs.augment], ["augmented, before the pool", "augmented"], "plain"
     )
-    runs = _in_order(runs.assign(variant=variant)).sort_values("data", ascending=False, kind="stable")
+    runs = runs.assign(variant=variant).sort_values("data", ascending=False, kind="stable")
     runs = runs.rename(columns={"population": _FINAL, "placement": "batch normalization after"})
     source = plots.describe(results, runs, ("source", "batch normalization after", "variant"))
     figure = plots.dots(
@@ -73,8 +69,8 @@ def _placement(plots, results, runs, title):
     return figure
 
 
-def _learning_rate(plots, results, runs, title):
-    runs = _in_order(runs[runs.placement.isin(ENDS)]).sort_values("model", kind="stable")
+def _learning_rate(results, runs, title):
+    runs = runs[runs.placement.isin(ENDS)].sort_values("model", kind="stable")
     several = runs.groupby("model").learning_rate.transform("nunique") > 1  # one rate makes no line
     runs = runs[several] if several.any() else runs
     long = runs.assign(**{_FINAL: runs.population, "runs stuck (%)": 100.0 * runs.stuck})
@@ -85,17 +81,17 @@ def _learning_rate(plots, results, runs, title):
     return plots.lines(long, "learning_rate", "value", caption=caption, title=title, **options)
 
 
-def _heat_map(plots, results, runs):
+def _heat_map(results, runs):
     ways, keys = ["moving averages", "population"], ["placement", "learning_rate"]
-    long = _in_order(runs).melt(keys, ways, "inference", _FINAL)
+    long = runs.melt(keys, ways, "inference", _FINAL)
     caption = plots.describe(results, runs, ("source", *_CELL))
     return plots.heat_maps(long, "learning_rate", "placement", _FINAL, col="inference", caption=caption)
 
 
-def _convergence(plots, results, title):
+def _convergence(results, title):
     epochs = at_inference(headline(results.tables["epochs"], dtype=FULL), "population")
     epochs = on_faces(epochs, model=2, learning_rate=epochs.learning_rate.min())
-    epochs = _in_order(epochs[epochs.placement.isin(ENDS)])
+    epochs = plots.in_order(epochs[epochs.placement.isin(ENDS)], ORDER, "placement")
     long = epochs.rename(columns={"train_accuracy": "training", "test_accuracy": "test"})
     long = long.melt(["placement", "seed", "epoch"], ["training", "test"], "part", "share")
     long["accuracy (%)"] = 100 * long.share
@@ -105,12 +101,13 @@ def _convergence(plots, results, title):
     return plots.lines(long, "epoch", "accuracy (%)", hue="placement", col="part", caption=caption, title=title)
 
 
-def _blocks(plots, results, runs, steps=3):
+def _blocks(results, runs, steps=3):
     """Gradient norm, spread of activations and dead units at each layer, at some of the steps."""
     blocks = headline(results.tables["blocks"], dtype=FULL)
     every = sorted(blocks.step.unique())
     shown = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, steps).round().astype(int))]
-    chosen = _in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES)).sort_values("step", kind="stable")
+    chosen = plots.in_order(blocks[blocks.step.isin(shown)].rename(columns=_QUANTITIES), ORDER, "placement")
+    chosen = chosen.sort_values("step", kind="stable")
     chosen["layer"] = chosen.layer.str.replace("relu_", "block ")
     long = chosen.melt(["placement", "seed", "step", "layer"], list(_QUANTITIES.values()), "quantity", "value")
     options = {"hue": "placement", "row": "quantity", "col": "step", "sharey": "row"}
@@ -128,7 +125,7 @@ def beside_table_1(tables):
                 "BN": "yes" if placement == "all" else "no",
                 "learning rate": f"{rate:g}",
                 "reported": f"{accuracy:g}, {'stable' if stable else 'unstable'}",
-                "ours": _mean(here.population),
+                "ours": report.mean_and_deviation(here.population) or "not run",
                 "stable": f"{here.stable.sum()} of {len(here)}",
                 "stuck": f"{here.stuck.sum()} of {len(here)}",
             }
@@ -144,10 +141,6 @@ def beside_table_2(tables, learning_rate=0.01):
         for (name, kind), here in chosen.groupby(["data", "placement"], sort=False):
             reported = dict(zip(SINGLE, TABLE_2.get(name.removesuffix("_drawn"), ()), strict=False))
             rows[kind][f"{name}, reported"] = f"{reported[kind]:.2f}" if kind in reported else ""
-            rows[kind][f"{name}{suffix}"] = _mean(here.population)
-            rows[kind][f"{name}{suffix}, moving averages"] = _mean(here["moving averages"])
+            rows[kind][f"{name}{suffix}"] = report.mean_and_deviation(here.population)
+            rows[kind][f"{name}{suffix}, moving averages"] = report.mean_and_deviation(here["moving averages"])
     return pd.DataFrame(rows.values()).fillna("")
-
-
-def _mean(values):
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) else "not run"
