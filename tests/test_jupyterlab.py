@@ -5,6 +5,7 @@ Two notebooks that train, unless `BNKERAS_LAB=all` is in the environment: then e
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,10 +24,7 @@ SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # the page has the cells out of sight, too
 }
-FINISHED = r"""() => {
-  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
-  return prompts.some(text => /\d/.test(text)) && !prompts.some(text => text.includes('*'));
-}"""
+PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(each => each.textContent).join()"
 PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
   .filter(picture => picture.src.startsWith('data:image/png') && picture.naturalWidth > 0).length"""
 
@@ -85,9 +83,13 @@ def run_all_cells(page, address):
     """Open a notebook, run it by the menu as a reader does, save it."""
     page.goto(address)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_function(FINISHED, timeout=600_000)
+    for _ in range(10):  # what is asked while the kernel starts is not done
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_timeout(3000)
+        if re.search(r"[\d*]", page.evaluate(PROMPTS)):
+            break
+    page.wait_for_function(f"!({PROMPTS})().includes('*')", timeout=600_000)
     page.keyboard.press("Control+s")
     page.wait_for_selector(".lm-TabBar-tab.jp-mod-dirty", state="detached")
 
