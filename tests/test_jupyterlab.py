@@ -17,9 +17,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 FASTEST = ["03_batch_size", "08_layers_in_your_model"]
-CHOSEN = (
-    [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] if os.environ.get("BNKERAS_LAB") == "all" else FASTEST
-)
+EVERY = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # the page has the cells out of sight, too
@@ -29,13 +27,14 @@ PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
   .filter(picture => picture.src.startsWith('data:image/png') && picture.naturalWidth > 0).length"""
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+@pytest.fixture
+def lab(tmp_path):
     """A JupyterLab with settings of its own: the folder that it serves, and the address of a notebook in it."""
     if find_spec("jupyterlab") is None:
         pytest.skip("no JupyterLab on this machine")
-    served, own = tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("jupyter")
-    (own / "labconfig").mkdir()
+    served, own = tmp_path / "served", tmp_path / "jupyter"
+    served.mkdir()
+    (own / "labconfig").mkdir(parents=True)
     (own / "labconfig/default_setting_overrides.json").write_text(json.dumps(SETTINGS))
     env = {name: value for name, value in os.environ.items() if name != "BNKERAS_DATA"}
     env |= {f"JUPYTER_{name}_DIR": str(own) for name in ("CONFIG", "DATA", "RUNTIME")} | {"IPYTHONDIR": str(own)}
@@ -47,7 +46,7 @@ def lab(tmp_path_factory):
         wait_for(lambda: server.poll() is not None or (info.exists() and info.stat().st_size))
         assert server.poll() is None, (own / "log").read_text()
         about = json.loads(info.read_text())
-        yield served, f"{about['url']}lab/workspaces/{{0}}/tree/{{0}}.ipynb?token={about['token']}"
+        yield served, f"{about['url']}lab/tree/{{}}.ipynb?token={about['token']}"
     finally:
         server.terminate()
         server.wait(60)
@@ -95,7 +94,7 @@ def run_all_cells(page, address):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize("name", EVERY if os.environ.get("BNKERAS_LAB") == "all" else FASTEST)
 def test_run_all_cells(name, lab, browser):
     served, address = lab
     stored, copy = (nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for _ in range(2))
