@@ -1,9 +1,12 @@
 """Write what the README and `VERDICTS.md` take from `data/results`, or check with `--check` that it is up to date."""
 
+import functools
 import json
 import re
 import sys
 from pathlib import Path
+
+from PIL import Image
 
 from bnkeras import places, plots, studies
 from bnkeras.evidence import claims, report, results
@@ -22,9 +25,15 @@ SHOWN = (
 )
 
 
+@functools.cache
+def all_verdicts():
+    """The verdicts of all claims, by what is published."""
+    return studies.of_all_claims()
+
+
 def answers():
     """How many claims came out how, and a line a study: what is known."""
-    verdicts = studies.of_all_claims()
+    verdicts = all_verdicts()
     lines = [report.markdown(report.tally(verdicts)), ""]
     for name in verdicts.study.unique():
         notebook = studies.notebook(name)
@@ -80,7 +89,7 @@ def missing(verdicts):
 
 def verdicts():
     """Every headline and every explored measure, a section a study."""
-    every = studies.of_all_claims()
+    every = all_verdicts()
     run = every[every.outcome != claims.NOT_RUN].assign(scale=lambda rows: rows.scale.fillna("a proof"))
     parts = ["# Verdicts", "", "Written by `.ci/readme.py` from the published results.", ""]
     parts += ["## How many claims came out how", "", report.markdown(report.tally(every)), ""]
@@ -93,12 +102,26 @@ def verdicts():
     return "\n".join(parts)
 
 
+def forest_text():
+    """What the figure of all headlines shows, which its file holds, too."""
+    return "\n".join(report.sentences(all_verdicts()).values())
+
+
 def draw_forest():
     """The figure of all headlines."""
-    verdicts = studies.of_all_claims()
+    verdicts = all_verdicts()
     caption = f"{verdicts.low.notna().sum()} of {len(verdicts)} claims"
     title = "Effect of every headline, with its 95 % interval"
-    plots.forest(verdicts, caption=caption, title=title).savefig(FOREST, dpi=80, bbox_inches="tight")
+    figure = plots.forest(verdicts, caption=caption, title=title)
+    figure.savefig(FOREST, dpi=80, bbox_inches="tight", metadata={"Description": forest_text()})
+
+
+def is_drawn():
+    """Whether the figure of all headlines is that of today's verdicts."""
+    if not FOREST.exists():
+        return False
+    with Image.open(FOREST) as image:
+        return image.text.get("Description") == forest_text()
 
 
 BLOCKS = {"answers": answers, "studies": studies_table, "speed": speed}
@@ -118,6 +141,7 @@ if __name__ == "__main__":
     wanted = {README: filled(README.read_text()), VERDICTS: verdicts()}
     if "--check" in sys.argv[1:]:
         old = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+        old += [] if is_drawn() else [FOREST.name]
         sys.exit(f"{', '.join(old)} out of date; run python .ci/readme.py" if old else 0)
     for path, text in wanted.items():
         path.write_text(text)

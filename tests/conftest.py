@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import shutil
 import threading
 
 import hypothesis
@@ -42,6 +43,17 @@ def folder(tmp_path, monkeypatch):
 def left(folder):
     """Function that names what lies in the data folder, but for locks."""
     return lambda: [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window, or a skip where there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        yield running.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.fixture

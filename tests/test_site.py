@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from bnkeras.site import pages
 from bnkeras.site.markdown import renderer
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PAGES = {"notebooks/03_batch_size.ipynb": "03_batch_size.html", "protocol.md": "protocol.html"}
 
 
@@ -138,16 +136,6 @@ def test_a_site_without_results_says_what_each_claim_needs_and_is_built_anew_ove
         assert f"python -m bnkeras run {name} --scale" in html
     assert main(["site", str(into)]) == 0
     assert (into / "evidence.html").read_text() == html
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window, or a skip where there is none."""
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        yield running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 
-from bnkeras import studies, sweep
+from bnkeras import places, plots, studies, sweep
 from bnkeras.evidence import claims, report, results, seeds
 from bnkeras.evidence.results import SCALES, Results
 
@@ -123,10 +124,21 @@ def test_no_published_interval_leaves_what_can_be(study, published):
         assert low <= row.low <= row.effect <= row.high <= high, row
 
 
-def test_published_figures_are_drawn(study, published):
-    for figure in study.figures(published).values():
+def texts_of_figures(name):
+    """What a study's notebook says of its figures, results among it, or `None` where it has no notebook."""
+    if studies.notebook(name) is None:
+        return None
+    cells = nbformat.read(places.shipped("notebooks") / studies.notebook(name), as_version=4).cells
+    shown = [output.get("metadata", {}) for cell in cells for output in cell.get("outputs", [])]
+    return {metadata["image/png"]["alt"] for metadata in shown if "image/png" in metadata}
+
+
+def test_published_figures_are_drawn_and_are_those_of_the_notebook(study, published):
+    texts = texts_of_figures(published.study)
+    for name, figure in study.figures(published).items():
         figure.canvas.draw()
         plt.close(figure)
+        assert texts is None or plots.alt_text(figure) in texts, f"run the notebook of {published.study} again: {name}"
 
 
 def test_headline_runs_began_after_their_protocol(published):

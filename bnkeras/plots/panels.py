@@ -95,7 +95,8 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
 
     def draw(data, color, **_):
         wide = data.pivot_table(index=y, columns=x, values=value, sort=False).sort_index(axis=1)
-        axis = sns.heatmap(wide, annot=True, fmt=fmt, annot_kws={"size": 8}, **colors)
+        words = wide.map(lambda mean: f"{mean:{fmt}}" if abs(mean) < 1000 else f"{mean:.0e}")  # no wider than the cell
+        axis = sns.heatmap(wide, annot=words, fmt="", annot_kws={"size": 8}, **colors)
         if marks:
             _frame(axis, wide, marks(data), x, y)
 
