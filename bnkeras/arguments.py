@@ -1,4 +1,4 @@
-"""Arguments that several tools take: integers, arrays of examples, floats in Keras's own width."""
+"""Arguments that several tools take: models, integers, choices, arrays of examples."""
 
 import numbers
 from collections.abc import Iterator
@@ -19,6 +19,27 @@ def check_integers(least, optional=False, **arguments):
         if not fits and not (optional and value is None):
             expected = f"an integer of at least {least}" + (" or `None`" if optional else "")
             raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+
+
+def check_choice(choices, **arguments):
+    """Check that arguments are among `choices`.
+
+    Raises:
+        ValueError: If one of them is not.
+    """
+    for name, value in arguments.items():
+        if value not in list(choices):
+            raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+
+
+def check_model(model):
+    """Check that a model is a Keras model.
+
+    Raises:
+        TypeError: If it is not.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model).__name__}")
 
 
 def in_batches(x):

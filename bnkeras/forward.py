@@ -5,6 +5,7 @@ import threading
 
 import keras
 
+from bnkeras.arguments import check_model
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers import BatchNormLayer
 
@@ -26,8 +27,7 @@ def batch_norms(model, required=False):
         TypeError: If `model` is not a Keras model.
         ValueError: If some are required, and there is none.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
+    check_model(model)
     kinds = keras.layers.BatchNormalization, BatchNormLayer
     layers = [layer for layer in layers_of(model) if isinstance(layer, kinds)]
     if required and not layers:

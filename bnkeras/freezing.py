@@ -6,10 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from bnkeras.arguments import check_choice
 from bnkeras.forward import batch_norms
 from bnkeras.keras_internals import layers_of, optimized_variables
-
-WHAT = ("both", "statistics", "affine")
 
 
 def freeze(model, what="both", layers=None):
@@ -111,8 +110,7 @@ def _chosen(model, what, layers):
         unbuilt = unbuilt or [model.name]
         raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
     known = batch_norms(model, required=True)
-    if what not in WHAT:
-        raise ValueError(f"`what` must be one of {WHAT}. Received: what={what!r}")
+    check_choice(("both", "statistics", "affine"), what=what)
     if layers is not None and (isinstance(layers, keras.Layer | str) or not list(layers)):
         raise ValueError(f"`layers` must be a list of at least one layer. Received: layers={layers!r}")
     chosen = known if layers is None else list(layers)

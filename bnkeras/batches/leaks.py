@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from bnkeras.arguments import count_examples, to_tensor
+from bnkeras.arguments import check_model, count_examples, to_tensor
 from bnkeras.forward import build, overridden
 from bnkeras.keras_internals import layers_of
 
@@ -43,8 +43,7 @@ def find_leaks(model, x, training=False, tolerance=1e-3):
     >>> [row["layer"] for row in find_leaks(model, x_test[:100], training=True) if row["leaks"]]
     ['bn_1', 'bn_2', 'bn_3', 'model']
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
+    check_model(model)
     x = keras.tree.map_structure(lambda array: to_tensor(array, "`x`"), x)
     n = count_examples(x, "`x`")
     build(model, x, "x")

@@ -7,9 +7,7 @@ import warnings
 
 import keras
 
-from bnkeras.arguments import check_integers
-
-_INFERENCE = ("population", "batch")
+from bnkeras.arguments import check_choice, check_integers
 
 
 def check_numbers(axis, momentum, epsilon):
@@ -35,8 +33,7 @@ def check_modes(synchronized, renorm, group_size, inference, accumulation_steps)
         ValueError: If an argument is out of range, or two exclude each other.
     """
     check_integers(1, optional=True, group_size=group_size, accumulation_steps=accumulation_steps)
-    if inference not in _INFERENCE:
-        raise ValueError(f"`inference` must be one of {_INFERENCE}. Received: inference={inference!r}")
+    check_choice(("population", "batch"), inference=inference)
     for name, value in (("synchronized", synchronized), ("renorm", renorm)):
         if value and group_size is not None:
             received = f"{name}={value}, group_size={group_size}"

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from bnkeras.arguments import count_examples, in_batches, to_tensor
+from bnkeras.arguments import check_model, count_examples, in_batches, to_tensor
 from bnkeras.training.dtypes import warn_of_emulation
 
 
-def check_model(model, augment, jit):
+def check_trainable(model, augment, jit):
     """Check that `fit` can train the model, on this backend.
 
     Raises:
@@ -22,8 +22,7 @@ def check_model(model, augment, jit):
         UserWarning: If it computes in bfloat16, and the device does not.
     """
     backend = keras.config.backend()
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model)}")
+    check_model(model)
     if not model.compiled:
         raise ValueError(f"Call `model.compile()` before training. Received: model={model.name!r}, not compiled")
     for name in ("make_train_function", "make_test_function"):

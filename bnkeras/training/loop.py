@@ -8,7 +8,7 @@ from bnkeras.arguments import check_integers
 from bnkeras.forward import build_symbolically
 from bnkeras.keras_internals import resumed_epoch
 from bnkeras.training.arguments import (
-    check_model,
+    check_trainable,
     packed_tensors,
     split_off,
     validation_tensors,
@@ -129,7 +129,7 @@ def fit(
     >>> history = training.fit(model, x, y, batch_size=60, epochs=10, seed=3, validation_data=(x_test, y_test))
     >>> history.history["val_accuracy"][-1]
     """
-    check_model(model, augment, jit)
+    check_trainable(model, augment, jit)
     check_integers(0, epochs=epochs, initial_epoch=initial_epoch, seed=seed)
     check_integers(1, validation_freq=validation_freq)
     sizes = {"batch_size": batch_size, "validation_batch_size": validation_batch_size}
