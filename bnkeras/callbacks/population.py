@@ -7,8 +7,8 @@ from keras import ops
 
 from bnkeras.arguments import check_choice
 from bnkeras.forward import batch_norms, build
+from bnkeras.inputs import Batches
 from bnkeras.statistics import estimate_population_statistics
-from bnkeras.statistics._batches import Batches
 
 
 class PopulationStatistics(keras.callbacks.Callback):

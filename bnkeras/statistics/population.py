@@ -8,9 +8,9 @@ from keras import ops
 
 from bnkeras.compiled import forward_of
 from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.inputs import Batches
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers.moments import precise_moments
-from bnkeras.statistics._batches import Batches
 
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
