@@ -9,6 +9,7 @@ from bnkeras.arguments import check_model
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers import BatchNormLayer
 
+BATCH_NORMS = BatchNormLayer, keras.layers.BatchNormalization
 _LOCK = threading.RLock()
 _ABSENT = object()
 # For each attribute that is overridden, by the contexts open at the time, in order, what it was before each.
@@ -28,14 +29,37 @@ def batch_norms(model, required=False):
         ValueError: If some are required, and there is none.
     """
     check_model(model)
-    kinds = keras.layers.BatchNormalization, BatchNormLayer
-    layers = [layer for layer in layers_of(model) if isinstance(layer, kinds)]
+    layers = [layer for layer in layers_of(model) if isinstance(layer, BATCH_NORMS)]
     if required and not layers:
         raise ValueError(
             "`model` must have a batch normalization layer, BatchNormLayer or keras.layers.BatchNormalization. "
             f"Received: model={model.name!r} with the layers {layer_names(model)}"
         )
     return layers
+
+
+def chosen_batch_norms(model, layers, required=True):
+    """Return `layers` as a list, or all batch normalization layers of `model` where they are `None`.
+
+    Raises:
+        ValueError: If `layers` is no list of batch normalization layers of the model. If some are required, and it is
+            empty, or the model has none.
+    """
+    known = batch_norms(model, required)
+    if layers is None:
+        return known
+    single = isinstance(layers, (keras.Layer, str))
+    chosen = [] if single else list(layers)
+    wrong = [layer for layer in chosen if not any(layer is one for one in known)]
+    if single or wrong or (required and not chosen):
+        received = f"layers={wrong or layers!r}"
+        raise ValueError(f"`layers` must be a list of batch normalization layers of the model. Received: {received}")
+    return chosen
+
+
+def models_of(model):
+    """Return `model` and the models inside of it."""
+    return [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]
 
 
 @contextlib.contextmanager

@@ -2,13 +2,12 @@
 
 import warnings
 
-import keras
 import numpy as np
 from keras import ops
 
 from bnkeras.arguments import check_choice
-from bnkeras.forward import batch_norms
-from bnkeras.keras_internals import layers_of, optimized_variables
+from bnkeras.forward import batch_norms, chosen_batch_norms, models_of
+from bnkeras.keras_internals import optimized_variables
 
 
 def freeze(model, what="both", layers=None):
@@ -109,15 +108,8 @@ def _chosen(model, what, layers):
     if unbuilt or not model.built:
         unbuilt = unbuilt or [model.name]
         raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
-    known = batch_norms(model, required=True)
     check_choice(("both", "statistics", "affine"), what=what)
-    if layers is not None and (isinstance(layers, keras.Layer | str) or not list(layers)):
-        raise ValueError(f"`layers` must be a list of at least one layer. Received: layers={layers!r}")
-    chosen = known if layers is None else list(layers)
-    wrong = [layer for layer in chosen if not any(layer is one for one in known)]
-    if wrong:
-        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={wrong}")
-    return chosen
+    return chosen_batch_norms(model, layers)
 
 
 def _affine(layer):
@@ -154,7 +146,7 @@ def _is_initial(layer):
 
 def _renew(model):
     """Let what is frozen now take effect in compiled models."""
-    for one in (model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))):
+    for one in models_of(model):
         if one.compiled:
             _renew_optimizer(one)
             one.train_function = one.test_function = one.predict_function = None

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from bnkeras.compiled import forward_of
-from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.forward import build, chosen_batch_norms, overridden, stateless
 from bnkeras.inputs import Batches
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers.moments import precise_moments
@@ -103,15 +103,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
 
 
 def _checked_layers(model, layers):
-    known = batch_norms(model, required=True)
-    if isinstance(layers, (keras.Layer, str)):
-        raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
-    layers = known if layers is None else list(layers)
-    wrong = [layer for layer in layers if not any(layer is one for one in known)]
-    if wrong or not layers:
-        raise ValueError(
-            f"`layers` must be batch normalization layers of the model. Received: layers={wrong or layers}"
-        )
+    layers = chosen_batch_norms(model, layers)
     for loop in layers_of(model):
         if isinstance(loop, _LOOPS) and not getattr(loop, "unroll", False):
             inside = [layer.name for layer in layers if any(layer is one for one in layers_of(loop))]

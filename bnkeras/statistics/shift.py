@@ -3,9 +3,7 @@
 import keras
 import numpy as np
 
-from bnkeras.layers import BatchNormLayer
-
-_BATCH_NORMS = (BatchNormLayer, keras.layers.BatchNormalization)
+from bnkeras.forward import BATCH_NORMS
 
 
 def variance_shift(model, x):
@@ -41,7 +39,7 @@ def variance_shift(model, x):
         Li, Chen, Hu & Yang, *Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift*,
         2018.
     """
-    layers = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, _BATCH_NORMS)]
+    layers = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, BATCH_NORMS)]
     if not layers or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be functional and have batch normalization. Received: model={model!r}")
     inputs = keras.Model(model.input, [layer.input for layer in layers])
