@@ -10,7 +10,7 @@ from bnkeras.compiled import forward_of
 from bnkeras.forward import build, chosen_batch_norms, overridden, stateless
 from bnkeras.inputs import Batches
 from bnkeras.keras_internals import layers_of
-from bnkeras.layers.moments import precise_moments
+from bnkeras.layers.moments import axes_but, precise_moments, widened
 
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
@@ -152,9 +152,8 @@ def _measure(model, layers):
             i = layers.index(layer)
 
             def measuring_call(inputs, training=None, mask=None):
-                z = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-                axes = tuple(axis for axis in range(len(z.shape)) if axis != layer.axis % len(z.shape))
-                moments = precise_moments(z, axes, None if mask is None else ops.expand_dims(mask, -1))
+                z, mask = widened(inputs), None if mask is None else ops.expand_dims(mask, -1)
+                moments = precise_moments(z, axes_but(layer.axis, z), mask)
                 count, shift, excess, variance = (ops.reshape(moment, (-1,)) for moment in moments)
                 statistics = known[len(calls)] if known else (False, 0.0, 1.0)
                 calls.append((i, count, shift, excess, variance))
