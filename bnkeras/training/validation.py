@@ -7,9 +7,9 @@ import time
 import keras
 import numpy as np
 
-from .evaluation import score
-from .inference import NONE, ways_of_inference
-from .loop import fit
+from bnkeras.training.evaluation import score
+from bnkeras.training.inference import NONE, ways_of_inference
+from bnkeras.training.loop import fit
 
 
 def plateau_callbacks(monitor="val_accuracy", factor=0.5, patience=5, least=1e-4, stop_after=20):
