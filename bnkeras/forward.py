@@ -57,6 +57,19 @@ def chosen_batch_norms(model, layers, required=True):
     return chosen
 
 
+def check_built(model):
+    """Check that a model and its batch normalization layers have their weights.
+
+    Raises:
+        ValueError: If not.
+    """
+    unbuilt = [layer.name for layer in batch_norms(model) if not layer.built] or [model.name] * (not model.built)
+    if unbuilt:
+        raise ValueError(
+            f"`model` must be built: call it on a batch. Received: model={model.name!r}, not built: {unbuilt}"
+        )
+
+
 def models_of(model):
     """Return `model` and the models inside of it."""
     return [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]

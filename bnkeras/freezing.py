@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from bnkeras.arguments import check_choice
-from bnkeras.forward import batch_norms, chosen_batch_norms, models_of
+from bnkeras.forward import check_built, chosen_batch_norms, models_of
 from bnkeras.keras_internals import optimized_variables
 
 
@@ -104,10 +104,7 @@ def unfreeze(model, what="both", layers=None):
 
 
 def _chosen(model, what, layers):
-    unbuilt = [layer.name for layer in batch_norms(model) if not layer.built]
-    if unbuilt or not model.built:
-        unbuilt = unbuilt or [model.name]
-        raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
+    check_built(model)
     check_choice(("both", "statistics", "affine"), what=what)
     return chosen_batch_norms(model, layers)
 

@@ -4,7 +4,7 @@ from keras import ops
 
 from bnkeras.arguments import check_integers
 from bnkeras.compiled import forget
-from bnkeras.forward import batch_norms, models_of
+from bnkeras.forward import batch_norms, check_built, models_of
 from bnkeras.keras_internals import micro_steps, unlocked
 from bnkeras.layers import BatchNormLayer, accumulation
 
@@ -72,9 +72,7 @@ def _checked_layers(model):
             "Keras's layers update their statistics at every step; `swap(model)` puts BatchNormLayer in their place. "
             f"Received: model={model.name!r} with {keras_layers}"
         )
-    not_built = [layer.name for layer in layers if not layer.built]
-    if not_built:
-        raise ValueError(f"`model` must be built: call it on a batch. Received: layers not built, {not_built}")
+    check_built(model)
     return layers
 
 
