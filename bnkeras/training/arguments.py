@@ -147,7 +147,7 @@ def packed_tensors(x, y, sample_weight, what="`x`, `y` and `sample_weight`"):
     return data, count_examples(data, what)
 
 
-def _large_batch(n, largest=512):
-    """The largest divisor of `n` up to `largest` where it is not small, as that spares compiling a remainder."""
-    divisor = max(size for size in range(1, min(n, largest) + 1) if n % size == 0)
-    return divisor if divisor >= largest // 4 else min(n, largest)
+def _large_batch(n):
+    """The largest divisor of `n` up to 512 where it is not small, as that spares compiling a remainder."""
+    divisor = max(size for size in range(1, min(n, 512) + 1) if n % size == 0)
+    return divisor if divisor >= 128 else min(n, 512)
