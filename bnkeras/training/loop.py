@@ -14,8 +14,8 @@ from bnkeras.training.arguments import (
     validation_tensors,
     weights_of_classes,
 )
+from bnkeras.training.chunks import chunk_ends
 from bnkeras.training.orders import epoch_orders, in_short_epochs
-from bnkeras.training.strides import chunk_ends
 from bnkeras.training.trainer import Trainer
 
 
