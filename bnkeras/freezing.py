@@ -61,10 +61,8 @@ def freeze(model, what="both", layers=None):
     if what != "affine":
         _warn_of_initial_statistics(chosen)
     for layer in chosen:
-        state = _state(layer)
-        _set(
-            layer, statistics=state["statistics"] and what == "affine", affine=state["affine"] and what == "statistics"
-        )
+        statistics, affine = _state(layer)
+        _set(layer, statistics and what == "affine", affine and what == "statistics")
     _renew(model)
     return chosen
 
@@ -97,8 +95,8 @@ def unfreeze(model, what="both", layers=None):
     """
     chosen = _chosen(model, what, layers)
     for layer in chosen:
-        state = _state(layer)
-        _set(layer, statistics=state["statistics"] or what != "affine", affine=state["affine"] or what != "statistics")
+        statistics, affine = _state(layer)
+        _set(layer, statistics or what != "affine", affine or what != "statistics")
     _renew(model)
     return chosen
 
@@ -114,9 +112,9 @@ def _affine(layer):
 
 
 def _state(layer):
-    """Which parts of a layer training changes."""
+    """Whether training changes the statistics of a layer, and its affine weights."""
     affine = _affine(layer)
-    return {"statistics": layer.trainable, "affine": any(w.trainable for w in affine) if affine else layer.trainable}
+    return layer.trainable, any(weight.trainable for weight in affine) if affine else layer.trainable
 
 
 def _set(layer, statistics, affine):

@@ -48,7 +48,8 @@ def find_leaks(model, x, training=False, tolerance=1e-3):
     n = count_examples(x, "`x`")
     build(model, x, "x")
     copies = keras.tree.map_structure(lambda t: ops.repeat(t[:1], n, axis=0), x)
-    if all(_equal(one, other) for one, other in zip(keras.tree.flatten(x), keras.tree.flatten(copies), strict=True)):
+    pairs = zip(keras.tree.flatten(x), keras.tree.flatten(copies), strict=True)
+    if all(bool(ops.all(ops.equal(one, other))) for one, other in pairs):
         raise ValueError(f"`x` must hold at least two different examples. Received: {n} that are alike")
     among_others, answer = _tapped(model, x, training)
     among_copies, other_answer = _tapped(model, copies, training)
@@ -102,7 +103,3 @@ def _change(result, other):
             a, b = (ops.convert_to_numpy(value[:1]).astype("float64") for value in (a, b))
             changes.append(float(np.max(np.abs(a - b), initial=0) / max(np.max(np.abs(a), initial=0), 1e-12)))
     return max(changes)
-
-
-def _equal(a, b):
-    return bool(ops.all(ops.equal(a, b)))
