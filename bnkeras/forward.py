@@ -25,8 +25,7 @@ def batch_norms(model, required=False):
     """Return the batch normalization layers of `model`, ours and Keras's, those of nested models included.
 
     Raises:
-        TypeError: If `model` is not a Keras model.
-        ValueError: If some are required, and there is none.
+        ValueError: If one is required and there is none.
     """
     check_model(model)
     layers = [layer for layer in layers_of(model) if isinstance(layer, BATCH_NORMS)]
@@ -39,11 +38,10 @@ def batch_norms(model, required=False):
 
 
 def chosen_batch_norms(model, layers, required=True):
-    """Return `layers` as a list, or all batch normalization layers of `model` where they are `None`.
+    """Return a list of batch normalization layers of `model`: all where `layers` is `None`.
 
     Raises:
-        ValueError: If `layers` is no list of batch normalization layers of the model. If some are required, and it is
-            empty, or the model has none.
+        ValueError: If `layers` is no such list, or one is required and there is none.
     """
     known = batch_norms(model, required)
     if layers is None:
@@ -58,11 +56,7 @@ def chosen_batch_norms(model, layers, required=True):
 
 
 def check_built(model):
-    """Check that a model and its batch normalization layers have their weights.
-
-    Raises:
-        ValueError: If not.
-    """
+    """Raise `ValueError` unless a model and its batch normalization layers have their weights."""
     unbuilt = [layer.name for layer in batch_norms(model) if not layer.built] or [model.name] * (not model.built)
     if unbuilt:
         raise ValueError(

@@ -55,12 +55,9 @@ class Batches:
 
 
 def opened(x, steps):
-    """Return a function that opens an iterator over what comes in batches, and their number.
+    """Return a function that opens an iterator over batches, and their number: `None` if unknown, else up to infinite.
 
-    The number is `None` if unknown, else up to infinite.
-
-    Raises:
-        ValueError: If there is no end of them, and `steps` is `None`.
+    Without an end of them, and without `steps`, it raises `ValueError`.
     """
     begin, length = _opened(x)
     if steps is None and length == math.inf:
@@ -78,11 +75,7 @@ def _opened(x):
 
 
 def arrays_of_numbers(x):
-    """Return nested arrays of examples as NumPy's.
-
-    Raises:
-        TypeError: If one does not hold numbers.
-    """
+    """Return nested arrays of numbers as NumPy's, else raise `TypeError`."""
     arrays = keras.tree.map_structure(np.asarray, x)
     if any(array.dtype.kind not in "biuf" for array in keras.tree.flatten(arrays)):
         raise TypeError(f"`x` must be arrays of numbers, or batches of them. Received: x of type {type(x).__name__}")

@@ -105,11 +105,7 @@ def _shuffled_by_class(labels, generator):
 
 
 def checked_labels(labels, classes=None, name="labels"):
-    """Return labels as an array.
-
-    Raises:
-        ValueError: If they are not integers of shape `(examples,)` from 0 to `classes - 1`, at least one.
-    """
+    """Return labels as an array of integers from 0 to `classes - 1`, at least one, else raise `ValueError`."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(

@@ -63,11 +63,7 @@ def _in_training(layer, call):
 
 
 def checked_probe(probe):
-    """Return a batch as arrays without NaN, floats in Keras's own width.
-
-    Raises:
-        ValueError: If it has no examples, a NaN or infinity, or arrays of different length.
-    """
+    """Return a batch of finite arrays of one length, floats as `keras.config.floatx()`, else raise `ValueError`."""
     arrays = keras.tree.map_structure(np.asarray, probe)
     count_examples(arrays, "`probe`")
     return keras.tree.map_structure(_finite, arrays)

@@ -16,11 +16,7 @@ _LIMITS = ("rmax", "rmin", "dmax")
 
 
 def check(renorm, clipping, momentum):
-    """Check the arguments `renorm_clipping` and `renorm_momentum` of a layer, where `renorm` is true.
-
-    Raises:
-        ValueError: If one is out of range.
-    """
+    """Raise `ValueError` unless `renorm_clipping` and `renorm_momentum` of a layer with `renorm` are in range."""
     if not renorm:
         return
     received = f"renorm_clipping={clipping!r}"

@@ -12,15 +12,7 @@ from bnkeras.training.dtypes import warn_of_emulation
 
 
 def check_trainable(model, augment, jit):
-    """Check that `fit` can train the model, on this backend.
-
-    Raises:
-        TypeError: If `model` is not a Keras model.
-        ValueError: If it is not compiled, or asks for what `fit` does not do.
-
-    Warns:
-        UserWarning: If it computes in bfloat16, and the device does not.
-    """
+    """Raise `TypeError` or `ValueError` unless `fit` can train the model on this backend; warn of slow bfloat16."""
     backend = keras.config.backend()
     check_model(model)
     if not model.compiled:
@@ -47,11 +39,7 @@ def check_trainable(model, augment, jit):
 
 
 def check_logs(model, logs):
-    """Check that a step of `model` reports something.
-
-    Raises:
-        ValueError: If its logs are empty.
-    """
+    """Raise `ValueError` unless a step of `model` reports something."""
     if not logs:
         received = f"metrics={model.metrics!r} of model {model.name!r}"
         raise ValueError(f"A step of the model must return logs; `metrics` must not hide Keras's. Received: {received}")
@@ -124,11 +112,7 @@ def weights_of_classes(y, sample_weight, class_weight):
 
 
 def check_whole(*data):
-    """Check that data are arrays as a whole.
-
-    Raises:
-        ValueError: If they come in batches or are sparse or ragged.
-    """
+    """Raise `ValueError` unless data are dense arrays, and do not come in batches."""
     for array in keras.tree.flatten(data):
         if in_batches(array) or any(hasattr(array, name) for name in ("tocsr", "dense_shape", "todense", "row_splits")):
             raise ValueError(
