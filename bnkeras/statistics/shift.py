@@ -43,15 +43,17 @@ def variance_shift(model, x):
     if not layers or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be functional and have batch normalization. Received: model={model!r}")
     inputs = keras.Model(model.input, [layer.input for layer in layers])
-    training, inference = (_variances(inputs, x, mode) for mode in (True, False))
+    axes = [layer.axis for layer in layers]
+    training, inference = (_variances(inputs, axes, x, mode) for mode in (True, False))
     return [_row(*pair) for pair in zip(layers, training, inference, strict=True)]
 
 
-def _variances(inputs, x, training):
-    """Variance per channel of each output of the model `inputs`."""
+def _variances(inputs, axes, x, training):
+    """Variance per channel of each output of the model `inputs`, whose channels are along one of `axes` each."""
     with keras.StatelessScope():  # drops what a call in training does to moving statistics and seeds
         outputs = inputs(x, training=training)
     arrays = [keras.ops.convert_to_numpy(output).astype("float64") for output in keras.tree.flatten(outputs)]
+    arrays = [np.moveaxis(array, axis, -1) for array, axis in zip(arrays, axes, strict=True)]
     return [array.reshape(-1, array.shape[-1]).var(axis=0) for array in arrays]
 
 
