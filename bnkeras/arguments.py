@@ -1,4 +1,4 @@
-"""Arguments that several tools take: integers, arrays of examples, floats in Keras's own width."""
+"""Arguments that several tools take: models, integers, choices, arrays of examples."""
 
 import numbers
 from collections.abc import Iterator
@@ -9,16 +9,25 @@ from keras import ops
 
 
 def check_integers(least, optional=False, **arguments):
-    """Check that arguments are integers of at least `least`, or `None` where they are optional.
-
-    Raises:
-        ValueError: If one of them is not.
-    """
+    """Raise `ValueError` unless arguments are integers of at least `least`, or `None` where they are optional."""
     for name, value in arguments.items():
         fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least
         if not fits and not (optional and value is None):
             expected = f"an integer of at least {least}" + (" or `None`" if optional else "")
             raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+
+
+def check_choice(choices, **arguments):
+    """Raise `ValueError` unless arguments are among `choices`."""
+    for name, value in arguments.items():
+        if value not in list(choices):
+            raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+
+
+def check_model(model):
+    """Raise `TypeError` unless `model` is a Keras model."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model).__name__}")
 
 
 def in_batches(x):
@@ -27,10 +36,9 @@ def in_batches(x):
 
 
 def count_examples(data, what):
-    """Return how many examples nested arrays or tensors hold along their first axes; `what` names them in messages.
+    """Return how many examples nested arrays or tensors hold, at least one and as many in each, else `ValueError`.
 
-    Raises:
-        ValueError: If there are none, or not as many in each array.
+    `what` names them in the message.
     """
     shapes = [tuple(array.shape) for array in keras.tree.flatten(data)]
     lengths = {shape[0] if shape else 0 for shape in shapes}
@@ -40,11 +48,7 @@ def count_examples(data, what):
 
 
 def to_tensor(array, what):
-    """Return an array as a tensor, floats as `keras.config.floatx()` and other numbers as they are.
-
-    Raises:
-        ValueError: If it does not hold numbers.
-    """
+    """Return an array of numbers as a tensor, floats as `keras.config.floatx()`; `what` names it in a `ValueError`."""
     if not ops.is_tensor(array):
         array = np.asarray(array)
         if array.dtype.kind not in "biufcV":

@@ -5,9 +5,11 @@ import threading
 
 import keras
 
+from bnkeras.arguments import check_model
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers import BatchNormLayer
 
+BATCH_NORMS = BatchNormLayer, keras.layers.BatchNormalization
 _LOCK = threading.RLock()
 _ABSENT = object()
 # For each attribute that is overridden, by the contexts open at the time, in order, what it was before each.
@@ -23,19 +25,48 @@ def batch_norms(model, required=False):
     """Return the batch normalization layers of `model`, ours and Keras's, those of nested models included.
 
     Raises:
-        TypeError: If `model` is not a Keras model.
-        ValueError: If some are required, and there is none.
+        ValueError: If one is required and there is none.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
-    kinds = keras.layers.BatchNormalization, BatchNormLayer
-    layers = [layer for layer in layers_of(model) if isinstance(layer, kinds)]
+    check_model(model)
+    layers = [layer for layer in layers_of(model) if isinstance(layer, BATCH_NORMS)]
     if required and not layers:
         raise ValueError(
             "`model` must have a batch normalization layer, BatchNormLayer or keras.layers.BatchNormalization. "
             f"Received: model={model.name!r} with the layers {layer_names(model)}"
         )
     return layers
+
+
+def chosen_batch_norms(model, layers, required=True):
+    """Return a list of batch normalization layers of `model`: all where `layers` is `None`.
+
+    Raises:
+        ValueError: If `layers` is no such list, or one is required and there is none.
+    """
+    known = batch_norms(model, required)
+    if layers is None:
+        return known
+    single = isinstance(layers, (keras.Layer, str))
+    chosen = [] if single else list(layers)
+    wrong = [layer for layer in chosen if not any(layer is one for one in known)]
+    if single or wrong or (required and not chosen):
+        received = f"layers={wrong or layers!r}"
+        raise ValueError(f"`layers` must be a list of batch normalization layers of the model. Received: {received}")
+    return chosen
+
+
+def check_built(model):
+    """Raise `ValueError` unless a model and its batch normalization layers have their weights."""
+    unbuilt = [layer.name for layer in batch_norms(model) if not layer.built] or [model.name] * (not model.built)
+    if unbuilt:
+        raise ValueError(
+            f"`model` must be built: call it on a batch. Received: model={model.name!r}, not built: {unbuilt}"
+        )
+
+
+def models_of(model):
+    """Return `model` and the models inside of it."""
+    return [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]
 
 
 @contextlib.contextmanager

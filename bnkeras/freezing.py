@@ -2,14 +2,12 @@
 
 import warnings
 
-import keras
 import numpy as np
 from keras import ops
 
-from bnkeras.forward import batch_norms
-from bnkeras.keras_internals import layers_of, optimized_variables
-
-WHAT = ("both", "statistics", "affine")
+from bnkeras.arguments import check_choice
+from bnkeras.forward import check_built, chosen_batch_norms, models_of
+from bnkeras.keras_internals import optimized_variables
 
 
 def freeze(model, what="both", layers=None):
@@ -63,10 +61,8 @@ def freeze(model, what="both", layers=None):
     if what != "affine":
         _warn_of_initial_statistics(chosen)
     for layer in chosen:
-        state = _state(layer)
-        _set(
-            layer, statistics=state["statistics"] and what == "affine", affine=state["affine"] and what == "statistics"
-        )
+        statistics, affine = _state(layer)
+        _set(layer, statistics and what == "affine", affine and what == "statistics")
     _renew(model)
     return chosen
 
@@ -99,27 +95,16 @@ def unfreeze(model, what="both", layers=None):
     """
     chosen = _chosen(model, what, layers)
     for layer in chosen:
-        state = _state(layer)
-        _set(layer, statistics=state["statistics"] or what != "affine", affine=state["affine"] or what != "statistics")
+        statistics, affine = _state(layer)
+        _set(layer, statistics or what != "affine", affine or what != "statistics")
     _renew(model)
     return chosen
 
 
 def _chosen(model, what, layers):
-    unbuilt = [layer.name for layer in batch_norms(model) if not layer.built]
-    if unbuilt or not model.built:
-        unbuilt = unbuilt or [model.name]
-        raise ValueError(f"`model` must be built, or called once. Received: model={model.name!r}, not built: {unbuilt}")
-    known = batch_norms(model, required=True)
-    if what not in WHAT:
-        raise ValueError(f"`what` must be one of {WHAT}. Received: what={what!r}")
-    if layers is not None and (isinstance(layers, keras.Layer | str) or not list(layers)):
-        raise ValueError(f"`layers` must be a list of at least one layer. Received: layers={layers!r}")
-    chosen = known if layers is None else list(layers)
-    wrong = [layer for layer in chosen if not any(layer is one for one in known)]
-    if wrong:
-        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={wrong}")
-    return chosen
+    check_built(model)
+    check_choice(("both", "statistics", "affine"), what=what)
+    return chosen_batch_norms(model, layers)
 
 
 def _affine(layer):
@@ -127,9 +112,9 @@ def _affine(layer):
 
 
 def _state(layer):
-    """Which parts of a layer training changes."""
+    """Whether training changes the statistics of a layer, and its affine weights."""
     affine = _affine(layer)
-    return {"statistics": layer.trainable, "affine": any(w.trainable for w in affine) if affine else layer.trainable}
+    return layer.trainable, any(weight.trainable for weight in affine) if affine else layer.trainable
 
 
 def _set(layer, statistics, affine):
@@ -156,7 +141,7 @@ def _is_initial(layer):
 
 def _renew(model):
     """Let what is frozen now take effect in compiled models."""
-    for one in (model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))):
+    for one in models_of(model):
         if one.compiled:
             _renew_optimizer(one)
             one.train_function = one.test_function = one.predict_function = None

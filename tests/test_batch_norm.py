@@ -243,7 +243,7 @@ def test_fused_groups_have_second_derivatives(monkeypatch):
 def test_no_fused_kernel_under_xla(monkeypatch):
     import tensorflow as tf
 
-    monkeypatch.setattr(_fused, "_fused", None)
+    monkeypatch.setattr(_fused, "kernel", None)
     ours, theirs = built((64, 8, 8, 64))
     x = draw(64, 8, 8, 64)
     y = tf.function(ours, jit_compile=True)(x, training=True)

@@ -43,6 +43,15 @@ def test_normalized_is_the_variance_over_the_moving_one():
     assert rows[1]["normalized"] == pytest.approx(expected / 4, rel=1e-4)
 
 
+def test_channels_first():
+    inputs = keras.Input((2, 3))
+    model = keras.Model(inputs, BatchNormLayer(axis=1, epsilon=0.0)(inputs))
+    model.layers[-1].moving_variance.assign([1.0, 4.0])
+    (row,) = variance_shift(model, np.stack([X[:100, :3], 2 * X[:100, 1:]], axis=1))
+    variances = X[:100, :3].astype("float64").var(), X[:100, 1:].astype("float64").var()
+    assert row["normalized"] == pytest.approx(np.sqrt(np.prod(variances)), rel=1e-5)
+
+
 def test_the_model_is_left_as_it_is():
     model = network(0.5)
     before = [np.array(variable) for variable in model.variables]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnkeras import training
-from bnkeras.training.strides import chunk_ends
+from bnkeras.training.chunks import chunk_ends
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
 X = noise(30, 3)

@@ -1,8 +1,8 @@
 """Samplers of batches that hold every class equally often, by true or by predicted labels."""
 
-import numbers
-
 import numpy as np
+
+from bnkeras.arguments import check_integers
 
 
 def balanced_batches(labels, per_class=1, groups=1, seed=0, epoch=0, classes=None):
@@ -41,7 +41,7 @@ def balanced_batches(labels, per_class=1, groups=1, seed=0, epoch=0, classes=Non
         Hajaj & Gillies, *Batch Normalization and the impact of batch structure on the behavior of deep convolution
         networks*, section 2.2.
     """
-    _check_counts(per_class=per_class, groups=groups)
+    check_integers(1, per_class=per_class, groups=groups)
     labels = checked_labels(labels, classes)
     counts = np.bincount(labels, minlength=classes or 0)
     if counts.min() < per_class:
@@ -81,7 +81,7 @@ def semi_balanced_batches(predicted, classes, seed=0, epoch=0):
     Reference:
         Hajaj & Gillies, section 5, where batches balanced by predicted labels do not help.
     """
-    _check_counts(classes=classes)
+    check_integers(1, classes=classes)
     predicted = checked_labels(predicted, classes, "predicted")
     count, rest = divmod(len(predicted), classes)
     if rest:
@@ -105,11 +105,7 @@ def _shuffled_by_class(labels, generator):
 
 
 def checked_labels(labels, classes=None, name="labels"):
-    """Return labels as an array.
-
-    Raises:
-        ValueError: If they are not integers of shape `(examples,)` from 0 to `classes - 1`, at least one.
-    """
+    """Return labels as an array of integers from 0 to `classes - 1`, at least one, else raise `ValueError`."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(
@@ -121,9 +117,3 @@ def checked_labels(labels, classes=None, name="labels"):
         last = "" if classes is None else f" to {classes - 1}"
         raise ValueError(f"`{name}` must be integers from 0{last}. Received: {wrong[0]}, {wrong.size} of them wrong")
     return labels
-
-
-def _check_counts(**arguments):
-    for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
 from bnkeras.compiled import forward_of
-from bnkeras.forward import batch_norms, overridden, stateless
+from bnkeras.forward import batch_norms, chosen_batch_norms, overridden, stateless
 from bnkeras.layers import BatchNormLayer
 
 _AT_ONCE = 500
@@ -73,9 +73,7 @@ def _own_statistics(model, layers, group_size):
     for layer in known:
         if not isinstance(layer, BatchNormLayer):
             raise TypeError(f"`model` must have no batch normalization but `BatchNormLayer`. Received: {layer.name!r}")
-    own = known if layers is None else list(layers)
-    if any(all(layer is not one for one in known) for layer in own):
-        raise ValueError(f"`layers` must be batch normalization layers of the model. Received: layers={own}")
+    own = chosen_batch_norms(model, layers, required=False)
     others = [layer for layer in known if all(layer is not one for one in own)]
     to_batch = overridden(own, inference=lambda layer, old: "batch", group_size=lambda layer, old: group_size)
     with to_batch, overridden(others, inference=lambda layer, old: "population"):

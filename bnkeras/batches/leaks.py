@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from bnkeras.arguments import count_examples, to_tensor
+from bnkeras.arguments import check_model, count_examples, to_tensor
 from bnkeras.forward import build, overridden
 from bnkeras.keras_internals import layers_of
 
@@ -43,13 +43,13 @@ def find_leaks(model, x, training=False, tolerance=1e-3):
     >>> [row["layer"] for row in find_leaks(model, x_test[:100], training=True) if row["leaks"]]
     ['bn_1', 'bn_2', 'bn_3', 'model']
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
+    check_model(model)
     x = keras.tree.map_structure(lambda array: to_tensor(array, "`x`"), x)
     n = count_examples(x, "`x`")
     build(model, x, "x")
     copies = keras.tree.map_structure(lambda t: ops.repeat(t[:1], n, axis=0), x)
-    if all(_equal(one, other) for one, other in zip(keras.tree.flatten(x), keras.tree.flatten(copies), strict=True)):
+    pairs = zip(keras.tree.flatten(x), keras.tree.flatten(copies), strict=True)
+    if all(bool(ops.all(ops.equal(one, other))) for one, other in pairs):
         raise ValueError(f"`x` must hold at least two different examples. Received: {n} that are alike")
     among_others, answer = _tapped(model, x, training)
     among_copies, other_answer = _tapped(model, copies, training)
@@ -103,7 +103,3 @@ def _change(result, other):
             a, b = (ops.convert_to_numpy(value[:1]).astype("float64") for value in (a, b))
             changes.append(float(np.max(np.abs(a - b), initial=0) / max(np.max(np.abs(a), initial=0), 1e-12)))
     return max(changes)
-
-
-def _equal(a, b):
-    return bool(ops.all(ops.equal(a, b)))

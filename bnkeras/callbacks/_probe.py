@@ -3,10 +3,8 @@
 import keras
 import numpy as np
 
-from bnkeras.arguments import check_integers, count_examples
+from bnkeras.arguments import check_choice, check_integers, count_examples
 from bnkeras.forward import batch_norms, overridden, stateless
-
-MODES = ("training", "inference")
 
 
 class ProbeCallback(keras.callbacks.Callback):
@@ -15,8 +13,7 @@ class ProbeCallback(keras.callbacks.Callback):
     def __init__(self, every, mode):
         super().__init__()
         check_integers(1, every=every)
-        if mode not in MODES:
-            raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}")
+        check_choice(("training", "inference"), mode=mode)
         self.every = every
         self.mode = mode
         self._looks = []
@@ -66,11 +63,7 @@ def _in_training(layer, call):
 
 
 def checked_probe(probe):
-    """Return a batch as arrays without NaN, floats in Keras's own width.
-
-    Raises:
-        ValueError: If it has no examples, a NaN or infinity, or arrays of different length.
-    """
+    """Return a batch of finite arrays of one length, floats as `keras.config.floatx()`, else raise `ValueError`."""
     arrays = keras.tree.map_structure(np.asarray, probe)
     count_examples(arrays, "`probe`")
     return keras.tree.map_structure(_finite, arrays)

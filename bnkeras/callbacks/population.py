@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import keras
 from keras import ops
 
+from bnkeras.arguments import check_choice
 from bnkeras.forward import batch_norms, build
+from bnkeras.inputs import Batches
 from bnkeras.statistics import estimate_population_statistics
-from bnkeras.statistics._batches import Batches
-
-_EVERY = ("epoch", "end")
 
 
 class PopulationStatistics(keras.callbacks.Callback):
@@ -49,8 +48,7 @@ class PopulationStatistics(keras.callbacks.Callback):
 
     def __init__(self, x, every="epoch", batch_size=None, steps=None, sequential=False):
         super().__init__()
-        if every not in _EVERY:
-            raise ValueError(f"`every` must be one of {_EVERY}. Received: every={every!r}")
+        check_choice(("epoch", "end"), every=every)
         if isinstance(x, Iterator) and every == "epoch":
             raise ValueError("every='epoch' reads the data again and again. Received: x, a generator, gives it once")
         self._x, self._each_epoch = x, every == "epoch"

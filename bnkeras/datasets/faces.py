@@ -83,7 +83,7 @@ def read_archive(file):
         }
 
 
-def split_people(people, what, seed=0):
+def split_people(people, what):
     """The arrays of `{person: list of images}`, each person's split 60/40, at least one in each part, then shuffled.
 
     A person's split depends on their number of photos alone, not on who else there is.
@@ -92,10 +92,10 @@ def split_people(people, what, seed=0):
     for label, (person, images) in enumerate(people.items()):
         if len(images) < 2:
             raise common.DataError(f"{what}: two usable photos of {person!r} are needed. Received: {len(images)}")
-        pairs = [(images[index], label) for index in np.random.default_rng(seed).permutation(len(images))]
+        pairs = [(images[index], label) for index in np.random.default_rng(0).permutation(len(images))]
         first = round(0.6 * len(pairs))
         train, test = train + pairs[:first], test + pairs[first:]
     arrays = {"class_names": np.array(list(people))}
-    arrays["x_train"], arrays["y_train"] = photos.shuffled(train, seed)
-    arrays["x_test"], arrays["y_test"] = photos.shuffled(test, seed)
+    arrays["x_train"], arrays["y_train"] = photos.shuffled(train)
+    arrays["x_test"], arrays["y_test"] = photos.shuffled(test)
     return arrays

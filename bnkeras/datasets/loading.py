@@ -69,6 +69,14 @@ def load(name):
     return _load(name, folder)
 
 
+def images_of(data):
+    """Return the set of images of a name, or a `SplitData` as it is; a set that is no images is a `DataError`."""
+    found = data if isinstance(data, common.SplitData) else load(data)
+    if not isinstance(found, common.SplitData):
+        raise common.DataError(f"`data` must be a set of images. Received: data={data!r}")
+    return found
+
+
 @functools.lru_cache(maxsize=4)
 def _load(name, folder):
     if folder is None:

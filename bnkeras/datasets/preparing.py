@@ -7,7 +7,7 @@ import numpy as np
 
 from bnkeras.datasets import tables
 from bnkeras.datasets.common import DataError, SplitData, TableData, check_count
-from bnkeras.datasets.loading import load
+from bnkeras.datasets.loading import images_of, load
 
 
 def prepared(data, examples=None, test_examples=None, pixels=None, padding=0):
@@ -30,13 +30,11 @@ def prepared(data, examples=None, test_examples=None, pixels=None, padding=0):
         >>> data = datasets.prepared("mnist", examples=10_000, padding=2)  # 32x32 pixels.
         >>> x_train, y_train, x_test, y_test = data.arrays
     """
-    return _prepared(data if isinstance(data, SplitData) else load(data), examples, test_examples, pixels, padding)
+    return _prepared(images_of(data), examples, test_examples, pixels, padding)
 
 
 @functools.lru_cache(maxsize=2)
 def _prepared(data, examples, test_examples, pixels, padding):
-    if not isinstance(data, SplitData):
-        raise DataError(f"`data` must be a set of images. Received: data={data.name!r}")
     height, width = data.x_train.shape[1:3]
     for name, value, most in (
         ("examples", examples, len(data.y_train)),

@@ -53,11 +53,9 @@ def draw_glass(table):
     return {"x": x, "y": y, **names}
 
 
-def write():
-    """Draw the samples anew from the full sets, and return their checksums."""
-    from bnkeras.datasets.loading import load
-
-    drawn = {"mnist_sample": draw_mnist(load("mnist")), "bng_glass_sample": draw_glass(load("bng_glass"))}
+def write(images, table):
+    """Draw the samples anew from all of MNIST and of BNG(glass), and return their checksums."""
+    drawn = {"mnist_sample": draw_mnist(images), "bng_glass_sample": draw_glass(table)}
     for name, arrays in drawn.items():
         np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
     return {name: npz.sha256(arrays) for name, arrays in drawn.items()}

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bnkeras.datasets.common import DataError, SplitData, check_count
-from bnkeras.datasets.loading import load
+from bnkeras.datasets.common import check_count
+from bnkeras.datasets.loading import images_of
 
 
 def subset(data, classes=None, per_class=None, test_per_class=None, seed=0):
@@ -29,13 +29,11 @@ def subset(data, classes=None, per_class=None, test_per_class=None, seed=0):
 
     >>> data = datasets.subset("tiny_imagenet", classes=10, per_class=100)
     """
-    return _subset(data if isinstance(data, SplitData) else load(data), classes, per_class, test_per_class, seed)
+    return _subset(images_of(data), classes, per_class, test_per_class, seed)
 
 
 @functools.lru_cache(maxsize=2)
 def _subset(data, classes, per_class, test_per_class, seed):
-    if not isinstance(data, SplitData):
-        raise DataError(f"`data` must be a set of images. Received: data={data.name!r}")
     there = len(data.class_names)
     if classes is not None:
         check_count("classes", classes, there)

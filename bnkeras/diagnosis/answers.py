@@ -49,7 +49,7 @@ def answers_depend_on_the_batch(evidence):
     """Inference in which an example's output changes with the others of its batch."""
     if evidence.depends <= DEPENDENCE:
         return None
-    names = list(evidence.table.index[evidence.table.by_batch == True])  # noqa: E712
+    names = list(evidence.table.index[evidence.table.by_batch.eq(True)])
     by = f"{named(names)} normalize by the batch in inference" if names else "something else than batch normalization"
     losses, order = evidence.losses, ""
     if "inference, mixed" in losses:

@@ -56,7 +56,7 @@ def _steps(evidence, worst, momentum):
 def noisy_averages(evidence):
     """Moving statistics over so few batches that they are as noisy as these."""
     table = evidence.table
-    rows = table[(table.frozen == False) & (table.noise > GAP)].sort_values("noise", ascending=False)  # noqa: E712
+    rows = table[table.frozen.eq(False) & (table.noise > GAP)].sort_values("noise", ascending=False)
     if rows.empty or not costs(evidence):
         return None
     momentum = layer_of(evidence, rows.index[0]).momentum
@@ -74,7 +74,7 @@ def small_batches(evidence):
     """Batches that leave a layer too few values per channel in training."""
     table = evidence.table
     values = table[["values", "effective"]].min(axis=1)
-    few = (table.frozen == False) & (values < FEW_VALUES) & ~renormalizes(evidence)  # noqa: E712
+    few = table.frozen.eq(False) & (values < FEW_VALUES) & ~renormalizes(evidence)
     rows = table.assign(n=values)[few].sort_values("n")
     if rows.empty:
         return None
@@ -131,7 +131,7 @@ def dropout_before_normalization(evidence):
     """Layers whose input has another variance in training than in inference."""
     table = evidence.table
     shift = np.exp(np.abs(np.log(table.dropout_shift.astype("float64"))))
-    shifted = (shift > SHIFT) & (table.by_batch == False) & ~np.array(evidence.as_inference, bool)  # noqa: E712
+    shifted = (shift > SHIFT) & table.by_batch.eq(False) & ~np.array(evidence.as_inference, bool)
     rows = table.assign(s=shift)[shifted].sort_values("s", ascending=False)
     if rows.empty or not costs(evidence):
         return None

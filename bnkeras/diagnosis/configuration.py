@@ -2,10 +2,12 @@
 
 import keras
 
-from bnkeras.diagnosis.evidence import GAP, estimate_call, named, off_rows
+from bnkeras.diagnosis.evidence import GAP, estimate_call, layer_of, named, off_rows
 from bnkeras.diagnosis.report import Finding
 from bnkeras.forward import layer_names
 from bnkeras.keras_internals import layers_of, optimized_variables
+
+_TRACK = "keep layers as attributes of the model, or in lists and dicts that are, so that Keras finds them"
 
 
 def _before(evidence, layer):
@@ -20,16 +22,12 @@ def _before(evidence, layer):
     return before
 
 
-def _layers(evidence, names):
-    return [evidence.layers[list(evidence.table.index).index(name)] for name in names]
-
-
 def frozen_statistics(evidence):
     """Frozen layers whose moving statistics are not those of the data."""
     rows = off_rows(evidence, frozen=True)
     if rows.empty:
         return None
-    moves = any(one.trainable_weights for one in _before(evidence, _layers(evidence, rows.index[:1])[0]))
+    moves = any(one.trainable_weights for one in _before(evidence, layer_of(evidence, rows.index[0])))
     why = (
         "weights before them are trained, and the statistics do not follow"
         if moves
@@ -55,10 +53,9 @@ def frozen_statistics(evidence):
 def statistics_move_alone(evidence):
     """Layers that go on updating their statistics although all weights before them are frozen."""
     names = []
-    for name, layer, frozen in zip(evidence.table.index, evidence.layers, evidence.table.frozen, strict=True):
-        before = _before(evidence, layer)
-        stays = any(not one.trainable for one in before) and not any(one.trainable_weights for one in before)
-        if frozen == False and stays:  # noqa: E712 - or NaN
+    for name in evidence.table.index[evidence.table.frozen.eq(False)]:  # NaN where a layer is not called
+        before = _before(evidence, layer_of(evidence, name))
+        if any(not one.trainable for one in before) and not any(one.trainable_weights for one in before):
             names.append(name)
     if not names:
         return None
@@ -106,8 +103,7 @@ def hidden_layers(evidence):
         f"The model calls batch normalization that Keras does not track: {named(names)}. Its weights are neither "
         "trained nor saved, and of its statistics nothing can be said here."
     )
-    cure = "keep layers as attributes of the model, or in lists and dicts that are, so that Keras finds them"
-    return Finding("hidden layers", "high", sentence, cure, "", tuple(names), len(names))
+    return Finding("hidden layers", "high", sentence, _TRACK, "", tuple(names), len(names))
 
 
 def no_normalization(evidence):
@@ -118,8 +114,7 @@ def no_normalization(evidence):
         "The model has no batch normalization layer that Keras tracks, so training and inference differ by dropout and "
         f"noise alone. Its layers: {named(layer_names(evidence.model), most=10)}."
     )
-    cure = "keep layers as attributes of the model, or in lists and dicts that are, so that Keras finds them"
-    return Finding("no batch normalization", "low", sentence, cure)
+    return Finding("no batch normalization", "low", sentence, _TRACK)
 
 
 CAUSES = (frozen_statistics, statistics_move_alone, changed_after_compile, not_called, hidden_layers, no_normalization)

@@ -88,7 +88,7 @@ def estimate_call(evidence):
 def off_rows(evidence, frozen):
     """Rows of layers that infer with moving statistics which are off by more than their noise, worst first."""
     table = evidence.table
-    used = (table.frozen == frozen) & (table.by_batch == False)  # noqa: E712 - NaN where a layer is not called
+    used = table.frozen.eq(frozen) & table.by_batch.eq(False)  # NaN where a layer is not called
     used &= table["values"] > 1
     gap = table[["mean_gap", "variance_gap"]].max(axis=1)
     return table.assign(gap=gap)[used & (gap > GAP + 3 * table.noise)].sort_values("gap", ascending=False)

@@ -232,13 +232,13 @@ def _distances(layer, moving, training, batch):
     return min(of_training, of_inference, key=max), max(of_inference) < max(of_training)
 
 
-def _effective(seen, least=8):
+def _effective(seen):
     """The most independent values per channel that would make the means of batches as noisy as they are.
 
     The upper end of a 95 % interval, were all channels one: with few batches their spread is known badly.
     """
     n = len(seen.mean)
-    if n < least or not seen.live.any():
+    if n < 8 or not seen.live.any():
         return np.nan
     noise = seen.mean.var(0, ddof=1)[seen.live] / seen.pooled[1][seen.live]
     return float(stats.chi2.ppf(0.975, n - 1) / (n - 1) / max(np.mean(noise), 1e-12))

@@ -1,13 +1,12 @@
 """The batches that a diagnosis looks at: in the order given, as evaluation sees them, and mixed, as training does."""
 
 import itertools
-import math
-from collections.abc import Iterator
 
 import keras
 import numpy as np
 
-from bnkeras.arguments import check_integers, count_examples, to_tensor
+from bnkeras.arguments import check_integers, count_examples, in_batches, to_tensor
+from bnkeras.inputs import arrays_of_numbers, opened
 
 
 class Examples:
@@ -26,7 +25,7 @@ class Examples:
     def __init__(self, x, y=None, batch_size=None, steps=None, seed=0):
         check_integers(1, optional=True, batch_size=batch_size, steps=steps)
         check_integers(0, seed=seed)
-        if isinstance(x, (Iterator, keras.utils.PyDataset)) or hasattr(x, "element_spec"):
+        if in_batches(x):
             self._read_batches(x, y, batch_size, steps)
         else:
             self._cut_arrays(x, y, batch_size or 32, steps, seed)
@@ -34,11 +33,9 @@ class Examples:
         self.batch_size = count_examples(first[0], "`x`")
 
     def _cut_arrays(self, x, y, size, steps, seed):
-        data = keras.tree.map_structure(np.asarray, (x, y) if y is not None else (x,))
-        if any(array.dtype.kind not in "biuf" for array in keras.tree.flatten(data[0])):
-            raise TypeError(
-                f"`x` must be arrays of numbers, or batches of them. Received: x of type {type(x).__name__}"
-            )
+        data = (arrays_of_numbers(x),)
+        if y is not None:
+            data += (keras.tree.map_structure(np.asarray, y),)
         n = count_examples(data, "`x` and `y`")
         size = min(size, n)
         random = np.random.default_rng(seed)
@@ -51,26 +48,12 @@ class Examples:
         if y is not None or batch_size is not None:
             received = f"y={'an array' if y is not None else None}, batch_size={batch_size}"
             raise ValueError(f"`y` and `batch_size` are for arrays; `x` comes in batches. Received: {received}")
-        if steps is None and _length(x) == math.inf:
-            raise ValueError("`steps` must say how many batches to use of a generator or of endless data.")
-        batches = map(x.__getitem__, _indices(x)) if isinstance(x, keras.utils.PyDataset) else iter(x)
-        kept = [_tensors(keras.utils.unpack_x_y_sample_weight(batch)) for batch in itertools.islice(batches, steps)]
+        begin, _ = opened(x, steps)
+        kept = [_tensors(keras.utils.unpack_x_y_sample_weight(batch)) for batch in itertools.islice(begin(), steps)]
         if len(kept) < (steps or 1):
             raise ValueError(f"`x` must have at least {steps or 1} batches. Received: {len(kept)} batches")
         self.count = sum(count_examples(batch[0], "`x`") for batch in kept)
         self.mixed, self.given = lambda: iter(kept), None
-
-
-def _length(x):
-    if isinstance(x, Iterator):
-        return math.inf
-    if hasattr(x, "element_spec"):
-        return math.inf if int(x.cardinality()) == -1 else None
-    return math.inf if x.num_batches is None else x.num_batches
-
-
-def _indices(x):
-    return itertools.count() if x.num_batches is None else range(x.num_batches)
 
 
 def _taken(data, rows):

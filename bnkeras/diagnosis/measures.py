@@ -12,7 +12,7 @@ from keras import ops
 from bnkeras.arguments import count_examples
 from bnkeras.forward import overridden, stateless
 from bnkeras.layers import BatchNormLayer
-from bnkeras.layers.moments import precise_moments
+from bnkeras.layers.moments import axes_but, precise_moments, widened
 
 _STATISTICS = ("moving_mean", "moving_variance")
 _OUT_OF_REACH = ("InaccessibleTensorError", "UnexpectedTracerError")  # of TensorFlow and JAX
@@ -180,18 +180,16 @@ class _Scope(keras.StatelessScope):
 
 def _moments(layer, inputs, mask):
     """Count, shift, excess and variance of shape `(groups, channels)`; largest magnitude; how many are not finite."""
-    x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-    axis = layer.axis % len(x.shape) + 1
+    x = widened(inputs)
     size = getattr(layer, "group_size", None)
 
     def grouped(tensor):
         return ops.expand_dims(tensor, 0) if size is None else ops.reshape(tensor, (-1, size, *ops.shape(tensor)[1:]))
 
-    groups = grouped(x)
-    axes = tuple(i for i in range(1, len(groups.shape)) if i != axis)
+    axes = tuple(i + 1 for i in axes_but(layer.axis, x))
     if mask is not None:
         mask = grouped(ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), ops.shape(x)))
-    moments = [ops.squeeze(moment, axes) for moment in precise_moments(groups, axes, mask)]
+    moments = [ops.squeeze(moment, axes) for moment in precise_moments(grouped(x), axes, mask)]
     finite = ops.isfinite(x)
     wrong = ops.sum(ops.cast(ops.logical_not(finite), "int32"))
     return *moments, ops.max(ops.abs(ops.where(finite, x, 0))), wrong

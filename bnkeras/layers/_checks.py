@@ -7,17 +7,11 @@ import warnings
 
 import keras
 
-from bnkeras.arguments import check_integers
-
-_INFERENCE = ("population", "batch")
+from bnkeras.arguments import check_choice, check_integers
 
 
 def check_numbers(axis, momentum, epsilon):
-    """Check the layer's numbers.
-
-    Raises:
-        ValueError: If one is out of range.
-    """
+    """Raise `ValueError` unless the layer's numbers are in range."""
     checks = {
         "axis": (axis, numbers.Integral, -math.inf, math.inf, "an integer"),
         "momentum": (momentum, numbers.Real, 0, 1, "a number in [0, 1]"),
@@ -29,14 +23,9 @@ def check_numbers(axis, momentum, epsilon):
 
 
 def check_modes(synchronized, renorm, group_size, inference, accumulation_steps):
-    """Check which statistics the layer takes.
-
-    Raises:
-        ValueError: If an argument is out of range, or two exclude each other.
-    """
+    """Raise `ValueError` unless what says which statistics the layer takes is in range and goes together."""
     check_integers(1, optional=True, group_size=group_size, accumulation_steps=accumulation_steps)
-    if inference not in _INFERENCE:
-        raise ValueError(f"`inference` must be one of {_INFERENCE}. Received: inference={inference!r}")
+    check_choice(("population", "batch"), inference=inference)
     for name, value in (("synchronized", synchronized), ("renorm", renorm)):
         if value and group_size is not None:
             received = f"{name}={value}, group_size={group_size}"
@@ -46,11 +35,7 @@ def check_modes(synchronized, renorm, group_size, inference, accumulation_steps)
 
 
 def check_mask(mask, inputs):
-    """Check the shape of a mask against that of the inputs.
-
-    Raises:
-        ValueError: If they do not fit.
-    """
+    """Raise `ValueError` unless the shape of a mask fits that of the inputs."""
     shapes = f"mask of shape {mask}, inputs of shape {inputs}"
     if len(mask) != len(inputs) - 1:
         raise ValueError(f"`mask` must have one dimension less than the inputs. Received: {shapes}")

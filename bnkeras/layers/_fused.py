@@ -26,12 +26,12 @@ def normalize_by_batch(x, gamma, beta, axis, epsilon):
         `(y, mean, variance)`, the variance biased; `None` where separate operations are at least as fast, or the kernel
         does not apply.
     """
-    if not _pays(x, axis, epsilon, training=True):
+    if not pays(x, axis, epsilon, training=True):
         return None
     import tensorflow as tf
 
     images = x if len(x.shape) == 4 else tf.reshape(x, (1, 1, -1, x.shape[-1]))
-    y, mean, variance = _fused(images, gamma, beta, tf.zeros(0), tf.zeros(0), epsilon, is_training=True)
+    y, mean, variance, *_ = kernel(images, *weights(gamma, beta, x.shape[-1]), epsilon)
     n = tf.cast(tf.size(x, out_type=tf.int64) // x.shape[-1], mean.dtype)
     # The kernel returns Bessel's variance, sum / (n - 1), and 0 where n is 1.
     return tf.reshape(y, tf.shape(x)), mean, variance * ((n - 1) / n)
@@ -43,28 +43,39 @@ def normalize_by_population(x, gamma, beta, mean, variance, axis, epsilon):
     Returns:
         `y`, or `None` where separate operations are at least as fast, or the kernel does not apply.
     """
-    if len(x.shape) != 4 or not _pays(x, axis, epsilon, training=False):
+    if len(x.shape) != 4 or not pays(x, axis, epsilon, training=False):
         return None
-    return _fused(x, gamma, beta, mean, variance, epsilon, is_training=False)[0]
+    return kernel(x, *weights(gamma, beta, x.shape[-1]), epsilon, (mean, variance))[0]
 
 
-def _fused(x, gamma, beta, mean, variance, epsilon, is_training):
+def weights(gamma, beta, channels):
+    """Return `gamma` and `beta` as the kernel takes them, ones and zeros where they are `None`."""
     import tensorflow as tf
 
-    channels = x.shape[-1]
+    return (
+        tf.ones(channels) if gamma is None else tf.cast(gamma, tf.float32),
+        tf.zeros(channels) if beta is None else tf.cast(beta, tf.float32),
+    )
+
+
+def kernel(x, gamma, beta, epsilon, statistics=None):
+    """Call the kernel on `(examples, height, width, channels)`, in training where it is given no `(mean, variance)`."""
+    import tensorflow as tf
+
+    mean, variance = (tf.zeros(0), tf.zeros(0)) if statistics is None else statistics
     return tf.raw_ops.FusedBatchNormV3(
         x=x,
-        scale=tf.ones(channels) if gamma is None else tf.cast(gamma, tf.float32),
-        offset=tf.zeros(channels) if beta is None else tf.cast(beta, tf.float32),
+        scale=gamma,
+        offset=beta,
         mean=tf.cast(mean, tf.float32),
         variance=tf.cast(variance, tf.float32),
         epsilon=epsilon,
-        exponential_avg_factor=1.0,
-        is_training=is_training,
-    )[:3]
+        is_training=statistics is None,
+    )
 
 
-def _pays(x, axis, epsilon, training):
+def pays(x, axis, epsilon, training):
+    """Return whether the kernel applies to `x`, and measures faster than separate operations."""
     dtype, shape = keras.backend.standardize_dtype(x.dtype), tuple(x.shape)
     if keras.backend.backend() != "tensorflow" or axis % len(shape) != len(shape) - 1 or dtype not in MIN_ELEMENTS:
         return False

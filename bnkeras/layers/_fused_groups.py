@@ -24,14 +24,12 @@ def normalize(x, groups, gamma, beta, axis, epsilon):
         `(y, mean, variance)`, with the averages over groups of mean and biased variance, of shape `(channels,)`; `None`
         where separate operations are at least as fast, or the kernel does not apply.
     """
-    if not _fused._pays(x, axis, epsilon, training=True) or not _pays(groups):
+    if not _fused.pays(x, axis, epsilon, training=True) or not _pays(groups):
         return None
     import tensorflow as tf
 
     count, *shape = groups.shape
-    gamma = tf.ones(shape[-1]) if gamma is None else tf.cast(gamma, tf.float32)
-    beta = tf.zeros(shape[-1]) if beta is None else tf.cast(beta, tf.float32)
-    # The kernel takes (examples, height, width, channels).
+    gamma, beta = _fused.weights(gamma, beta, shape[-1])
     images = groups if len(shape) == 4 else tf.reshape(groups, (-1, 1, 1, math.prod(shape[:-1]), shape[-1]))
     y, mean, variance = (_looped if count is None else _unrolled)(images, gamma, beta, epsilon)
     n = math.prod(shape[:-1])
@@ -52,8 +50,7 @@ def _unrolled(groups, gamma, beta, epsilon):
     """Normalized groups, means and variances, each stacked, by as many calls as there are groups."""
     import tensorflow as tf
 
-    none = tf.zeros(0)
-    calls = [_fused._fused(group, gamma, beta, none, none, epsilon, is_training=True) for group in tf.unstack(groups)]
+    calls = [_fused.kernel(group, gamma, beta, epsilon)[:3] for group in tf.unstack(groups)]
     return [tf.stack(parts) for parts in zip(*calls, strict=True)]
 
 
@@ -61,17 +58,15 @@ def _looped(groups, gamma, beta, epsilon):
     """The same by a loop; its gradient is a loop too, as that of TensorFlow's loops copies what it keeps."""
     import tensorflow as tf
 
-    options, single = {"epsilon": epsilon, "is_training": True}, tf.float32
+    single = tf.float32
 
     def forward(group):
-        none = tf.zeros(0)
-        return tuple(
-            tf.raw_ops.FusedBatchNormV3(x=group, scale=gamma, offset=beta, mean=none, variance=none, **options)
-        )
+        return tuple(_fused.kernel(group, gamma, beta, epsilon))
 
     def backward(each):
         dy, group, *kept = each
         kept = {f"reserve_space_{i}": one for i, one in enumerate(kept, start=1)}
+        options = {"epsilon": epsilon, "is_training": True}
         return tuple(tf.raw_ops.FusedBatchNormGradV3(y_backprop=dy, x=group, scale=gamma, **kept, **options)[:3])
 
     @tf.custom_gradient

@@ -3,7 +3,7 @@
 from keras import ops
 
 from bnkeras.layers import _fused_groups
-from bnkeras.layers.moments import moments, widened, without
+from bnkeras.layers.moments import axes_but, moments, widened, without
 
 
 def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
@@ -23,7 +23,7 @@ def normalize_groups(x, gamma, beta, size, axis, epsilon, mask=None):
     x, groups = widened(x), widened(groups)
     if mask is not None:
         mask = _split(ops.broadcast_to(mask, ops.shape(x)), size)
-    axes = tuple(i for i in range(1, len(groups.shape)) if i != axis % len(x.shape) + 1)
+    axes = tuple(i + 1 for i in axes_but(axis, x))
     mean, variance = moments(groups, axes, mask, keepdims=True)
     y = (groups - mean) * ops.rsqrt(variance + epsilon)
     # Shape (channels, 1, ..., 1), with a 1 for each axis after that of the channels.

@@ -10,15 +10,13 @@ import numbers
 
 from keras import initializers, ops
 
+from bnkeras.layers.moments import moved
+
 _LIMITS = ("rmax", "rmin", "dmax")
 
 
 def check(renorm, clipping, momentum):
-    """Check the arguments `renorm_clipping` and `renorm_momentum` of a layer, where `renorm` is true.
-
-    Raises:
-        ValueError: If one is out of range.
-    """
+    """Raise `ValueError` unless `renorm_clipping` and `renorm_momentum` of a layer with `renorm` are in range."""
     if not renorm:
         return
     received = f"renorm_clipping={clipping!r}"
@@ -71,22 +69,18 @@ def transformed(layer, mean, variance):
     return r, d if beta is None else d + beta
 
 
-def moved(layer, mean, variance):
+def moved_statistics(layer, mean, variance):
     """Return the running statistics of a layer, those of training and those of inference, moved towards a batch's.
 
     Returns:
         A list of `(weight, value)`.
     """
     stddev = ops.sqrt(variance + layer.epsilon)
-    moving = _moved(layer.moving_stddev, stddev, layer.momentum)
+    moving_stddev, moving = moved(layer.moving_stddev, stddev, layer.momentum)
     return [
-        (layer.renorm_mean, _moved(layer.renorm_mean, mean, layer.renorm_momentum)),
-        (layer.renorm_stddev, _moved(layer.renorm_stddev, stddev, layer.renorm_momentum)),
-        (layer.moving_mean, _moved(layer.moving_mean, mean, layer.momentum)),
-        (layer.moving_stddev, moving),
+        moved(layer.renorm_mean, mean, layer.renorm_momentum),
+        moved(layer.renorm_stddev, stddev, layer.renorm_momentum),
+        moved(layer.moving_mean, mean, layer.momentum),
+        (moving_stddev, moving),
         (layer.moving_variance, ops.relu(moving * moving - layer.epsilon)),
     ]
-
-
-def _moved(weight, value, momentum):
-    return ops.cast(weight, value.dtype) * momentum + value * (1.0 - momentum)

@@ -4,6 +4,7 @@ import functools
 
 import keras
 
+from bnkeras.arguments import check_choice, check_model
 from bnkeras.keras_internals import layers_of
 from bnkeras.layers.batch_norm import BatchNormLayer
 
@@ -42,10 +43,8 @@ def swap(model, to="bnkeras"):
     >>> estimate_population_statistics(model, x)
     >>> keras_model = swap(model, to="keras")
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r}")
-    if to not in _KINDS:
-        raise ValueError(f"`to` must be one of {tuple(_KINDS)}. Received: to={to!r}")
+    check_model(model)
+    check_choice(_KINDS, to=to)
     if not model.built:
         raise ValueError(f"`model` must be built: call it on a batch. Received: model={model.name!r}, not built")
     if not _of_other_kind(model, to):

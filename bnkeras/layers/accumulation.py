@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from bnkeras.layers.moments import axes_but, replica_context
+
 _WEIGHTS = ("accumulated_steps", "accumulated_count", "accumulated_mean", "accumulated_variance")
 
 
@@ -76,24 +78,15 @@ def pool(layer, mean, variance, x, mask):
 
 def _count(layer, x, mask, dtype):
     """How many values `x` has in each channel, in proportion where they count by groups."""
-    shape, axis = ops.shape(x), layer.axis % len(x.shape)
+    shape, axes = ops.shape(x), axes_but(layer.axis, x)
     if mask is not None and not layer.group_size:
-        kept = ops.broadcast_to(ops.cast(ops.expand_dims(mask, -1), dtype), shape)
-        return _over_replicas(layer, ops.sum(kept, tuple(i for i in range(len(shape)) if i != axis)))
-    count = ops.ones(x.shape[axis], dtype)
-    for i, n in enumerate(shape):
-        count = count * ops.cast(1 if i == axis else n, dtype)
+        count = ops.sum(ops.broadcast_to(ops.cast(ops.expand_dims(mask, -1), dtype), shape), axes)
+        replica = replica_context() if layer.synchronized else None
+        return count if replica is None else replica.all_reduce("SUM", count)
+    count = ops.ones(x.shape[layer.axis], dtype)
+    for i in axes:
+        count = count * ops.cast(shape[i], dtype)
     return count
-
-
-def _over_replicas(layer, count):
-    """The sum of a count over the replicas of a `tf.distribute` strategy, for a layer whose moments span them."""
-    if not layer.synchronized or keras.config.backend() != "tensorflow":
-        return count
-    import tensorflow as tf
-
-    replica = tf.distribute.get_replica_context()
-    return count if replica is None else replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
 
 
 def fitted(layer, store):

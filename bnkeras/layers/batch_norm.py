@@ -6,7 +6,7 @@ from keras import constraints, initializers, ops, regularizers
 from bnkeras.layers import _checks, _fused, _renorm, accumulation
 from bnkeras.layers._groups import normalize_groups
 from bnkeras.layers._names import NamedInFiles
-from bnkeras.layers.moments import moments, widened
+from bnkeras.layers.moments import axes_but, moments, moved, widened
 
 _PLAIN_ARGUMENTS = (
     *("axis", "momentum", "epsilon", "center", "scale", "renorm", "renorm_clipping", "renorm_momentum"),
@@ -250,8 +250,7 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         return self._normalize(x, mean, variance), mean, variance
 
     def _moments(self, x, mask):
-        axes = tuple(i for i in range(len(x.shape)) if i != self.axis % len(x.shape))
-        return moments(x, axes, mask, synchronized=self.synchronized)
+        return moments(x, axes_but(self.axis, x), mask, synchronized=self.synchronized)
 
     def _renormalize(self, x, mask):
         """Return `x` normalized as batch renormalization does, and its own mean and variance per channel."""
@@ -266,12 +265,12 @@ class BatchNormLayer(keras.layers.Layer, metaclass=NamedInFiles):
         due = None
         if self.accumulation_steps is not None:
             due, mean, variance = accumulation.pool(self, mean, variance, x, mask)
-        for weight, value in _renorm.moved(self, mean, variance) if self.renorm else self._moved(mean, variance):
+        if self.renorm:
+            pairs = _renorm.moved_statistics(self, mean, variance)
+        else:
+            pairs = moved(self.moving_mean, mean, self.momentum), moved(self.moving_variance, variance, self.momentum)
+        for weight, value in pairs:
             weight.assign(value if due is None else ops.where(due, value, ops.cast(weight, value.dtype)))
-
-    def _moved(self, mean, variance):
-        for weight, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            yield weight, self.momentum * ops.cast(weight, value.dtype) + (1.0 - self.momentum) * value
 
     def load_own_variables(self, store):
         """Load weights, also those of a layer that differs in whether it has `accumulation_steps`."""

@@ -9,6 +9,11 @@ def widened(x):
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
+def axes_but(axis, x):
+    """The axes of `x` save one, all counted from 0."""
+    return tuple(i for i in range(len(x.shape)) if i != axis % len(x.shape))
+
+
 def moments(x, axes, mask=None, keepdims=False, synchronized=False):
     """Return mean and biased variance of `x` over `axes`.
 
@@ -29,8 +34,9 @@ def moments(x, axes, mask=None, keepdims=False, synchronized=False):
     # As in Keras, which divides by a little more than the count, in case all is masked.
     guard = 1 if mask is None else count / (count + keras.config.epsilon())
     mean, variance = guard * (shift + excess), guard * variance
-    if synchronized:
-        mean, variance = _over_replicas(count, mean, variance)
+    replica = replica_context() if synchronized else None
+    if replica is not None:
+        mean, variance = _over_replicas(replica, count, mean, variance)
     return (mean, variance) if keepdims else (without(mean, axes), without(variance, axes))
 
 
@@ -71,16 +77,23 @@ def _sum(x, axes):
     return x
 
 
-def _over_replicas(count, mean, variance):
-    """Pool the moments of all replicas of a `tf.distribute` strategy; on JAX one program sees the whole batch."""
+def moved(weight, value, momentum):
+    """A moving average and its value after one more step, `momentum * weight + (1 - momentum) * value`."""
+    return weight, ops.cast(weight, value.dtype) * momentum + value * (1.0 - momentum)
+
+
+def replica_context():
+    """The replica of a `tf.distribute` strategy that calls; `None` on JAX, where one program sees the whole batch."""
     if keras.config.backend() != "tensorflow":
-        return mean, variance
+        return None
     import tensorflow as tf
 
-    replica = tf.distribute.get_replica_context()
-    if replica is None:
-        return mean, variance
-    n, total = tf.unstack(replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stack([count, count * mean])))
-    pooled = total / tf.maximum(n, 1)
-    squares = replica.all_reduce(tf.distribute.ReduceOp.SUM, count * (variance + tf.square(mean - pooled)))
-    return pooled, squares / tf.maximum(n, 1)
+    return tf.distribute.get_replica_context()
+
+
+def _over_replicas(replica, count, mean, variance):
+    """Pool the moments of all replicas."""
+    n, total = ops.unstack(replica.all_reduce("SUM", ops.stack([count, count * mean])))
+    pooled = total / ops.maximum(n, 1)
+    squares = replica.all_reduce("SUM", count * (variance + ops.square(mean - pooled)))
+    return pooled, squares / ops.maximum(n, 1)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bnkeras.layers.moments import widened
+
 EPSILON = 1e-5
 
 
@@ -21,7 +23,7 @@ def standardize(kernel):
         Qiao et al., *Micro-Batch Training with Batch-Channel Normalization and Weight Standardization*,
         2019, section 3.
     """
-    w = ops.cast(kernel, keras.backend.result_type(kernel.dtype, "float32"))
+    w = widened(kernel)
     axes = tuple(range(len(w.shape) - 1))
     centred = w - ops.mean(w, axes, keepdims=True)
     variance = ops.mean(ops.square(centred), axes, keepdims=True)

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 from keras.initializers import HeNormal
 
+from bnkeras.arguments import check_choice
 from bnkeras.layers import BatchNormLayer
 from bnkeras.models.resnet import residual_block
 from bnkeras.models.seeds import layer_seeds
@@ -60,8 +61,7 @@ def hajaj_gillies(
         networks*, tables 1 and 4.
     """
     blocks, kernel, strides, defaults = _table(depth)
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(f"`normalization` must be one of {NORMALIZATIONS}. Received: normalization={normalization!r}")
+    check_choice(NORMALIZATIONS, normalization=normalization)
     width, input_shape = width or defaults[0], input_shape or defaults[1]
     seeds, numbers = layer_seeds(seed), itertools.count(1)
     decay = {"kernel_regularizer": keras.regularizers.L2(weight_decay / 2)} if weight_decay else {}

@@ -2,6 +2,7 @@
 
 import keras
 
+from bnkeras.arguments import check_choice
 from bnkeras.layers import BatchNormLayer, WSDense
 from bnkeras.models.seeds import layer_seeds
 
@@ -46,10 +47,7 @@ def mlp(
     Raises:
         ValueError: For an unknown normalization, or a `group_size` where there is no ghost batch normalization.
     """
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {sorted(NORMALIZATIONS)}. Received: normalization={normalization!r}"
-        )
+    check_choice(NORMALIZATIONS, normalization=normalization)
     if (normalization == "ghost_bn") == (group_size is None):
         raise ValueError(f"`group_size` goes with 'ghost_bn'. Received: {group_size!r} with {normalization!r}")
     inputs = keras.Input(input_shape, name="inputs")

@@ -3,6 +3,7 @@
 import keras
 from keras import initializers, layers, regularizers
 
+from bnkeras.arguments import check_choice
 from bnkeras.layers import BatchNormLayer
 from bnkeras.models.seeds import layer_seeds
 
@@ -109,8 +110,10 @@ def _parts(
     dtype=None,
 ):
     """Two functions: `hidden(x, number, layer, size, **options)` and `logits(x, classes)`."""
-    norm = _one_of(NORMS, "normalization", normalization)
-    kernel, scale = _one_of(INITIALIZERS, "initializer", initializer), _one_of(GAMMAS, "gamma", gamma)
+    check_choice(NORMS, normalization=normalization)
+    check_choice(INITIALIZERS, initializer=initializer)
+    check_choice(GAMMAS, gamma=gamma)
+    norm, kernel, scale = NORMS[normalization], INITIALIZERS[initializer], GAMMAS[gamma]
     seeds = layer_seeds(seed)
 
     def penalties(*names):
@@ -129,9 +132,3 @@ def _parts(
         return layers.Dropout(dropout, seed=own[2], name=f"dropout_{number}", dtype=dtype)(x) if dropout else x
 
     return hidden, lambda x, classes: linear(layers.Dense, classes, seeds(), name="logits", dtype="float32")(x)
-
-
-def _one_of(known, name, value):
-    if value not in known:
-        raise ValueError(f"`{name}` must be one of {list(known)}. Received: {name}={value!r}")
-    return known[value]

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 from keras.initializers import GlorotUniform
 
+from bnkeras.arguments import check_choice
 from bnkeras.layers import BatchNormLayer
 from bnkeras.models.seeds import layer_seeds
 
@@ -79,8 +80,7 @@ _LAYERS = {
 
 
 def _checked(model, bn_after):
-    if model not in _MODELS:
-        raise ValueError(f"`model` must be one of {list(_MODELS)}. Received: model={model!r}")
+    check_choice(_MODELS, model=model)
     blocks = range(1, block_count(model) + 1)
     if isinstance(bn_after, (int, str)):
         raise ValueError(f"`bn_after` must be a list or tuple of blocks. Received: {bn_after!r}")

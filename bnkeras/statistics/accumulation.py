@@ -1,12 +1,11 @@
 """Moving statistics in step with gradient accumulation."""
 
-import keras
 from keras import ops
 
 from bnkeras.arguments import check_integers
 from bnkeras.compiled import forget
-from bnkeras.forward import batch_norms
-from bnkeras.keras_internals import layers_of, micro_steps, unlocked
+from bnkeras.forward import batch_norms, check_built, models_of
+from bnkeras.keras_internals import micro_steps, unlocked
 from bnkeras.layers import BatchNormLayer, accumulation
 
 
@@ -62,7 +61,7 @@ def accumulate_statistics(model, steps=None):
     done = _value(micro_steps(optimizer)) % of_optimizer if optimizer is not None else 0
     for layer in layers:
         _set(layer, None if steps == 1 else steps, done * steps // of_optimizer)
-    forget([model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))])
+    forget(models_of(model))
 
 
 def _checked_layers(model):
@@ -73,9 +72,7 @@ def _checked_layers(model):
             "Keras's layers update their statistics at every step; `swap(model)` puts BatchNormLayer in their place. "
             f"Received: model={model.name!r} with {keras_layers}"
         )
-    not_built = [layer.name for layer in layers if not layer.built]
-    if not_built:
-        raise ValueError(f"`model` must be built: call it on a batch. Received: layers not built, {not_built}")
+    check_built(model)
     return layers
 
 

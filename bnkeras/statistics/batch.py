@@ -9,8 +9,8 @@ from functools import partial
 import keras
 
 from bnkeras.compiled import forget, recompiled
-from bnkeras.forward import batch_norms, overridden
-from bnkeras.keras_internals import in_xla, layers_of, outermost_layer
+from bnkeras.forward import batch_norms, models_of, overridden
+from bnkeras.keras_internals import in_xla, outermost_layer
 from bnkeras.layers import BatchNormLayer
 
 
@@ -60,7 +60,7 @@ def batch_statistics(model):
     """
     layers = batch_norms(model, required=True)
     ours = [layer for layer in layers if isinstance(layer, BatchNormLayer)]
-    models = [model, *(layer for layer in layers_of(model) if isinstance(layer, keras.Model))]
+    models = models_of(model)
     callers = weakref.WeakSet()
     to_batch = overridden(ours, _own_statistics=lambda layer, old: True)
     try:

@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from bnkeras.compiled import forward_of
-from bnkeras.forward import batch_norms, build, overridden, stateless
+from bnkeras.forward import build, chosen_batch_norms, overridden, stateless
+from bnkeras.inputs import Batches
 from bnkeras.keras_internals import layers_of
-from bnkeras.layers.moments import precise_moments
-from bnkeras.statistics._batches import Batches
+from bnkeras.layers.moments import axes_but, precise_moments, widened
 
 _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed)
 
@@ -103,15 +103,7 @@ def estimate_population_statistics(model, x, batch_size=None, steps=None, sequen
 
 
 def _checked_layers(model, layers):
-    known = batch_norms(model, required=True)
-    if isinstance(layers, (keras.Layer, str)):
-        raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
-    layers = known if layers is None else list(layers)
-    wrong = [layer for layer in layers if not any(layer is one for one in known)]
-    if wrong or not layers:
-        raise ValueError(
-            f"`layers` must be batch normalization layers of the model. Received: layers={wrong or layers}"
-        )
+    layers = chosen_batch_norms(model, layers)
     for loop in layers_of(model):
         if isinstance(loop, _LOOPS) and not getattr(loop, "unroll", False):
             inside = [layer.name for layer in layers if any(layer is one for one in layers_of(loop))]
@@ -160,9 +152,8 @@ def _measure(model, layers):
             i = layers.index(layer)
 
             def measuring_call(inputs, training=None, mask=None):
-                z = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-                axes = tuple(axis for axis in range(len(z.shape)) if axis != layer.axis % len(z.shape))
-                moments = precise_moments(z, axes, None if mask is None else ops.expand_dims(mask, -1))
+                z, mask = widened(inputs), None if mask is None else ops.expand_dims(mask, -1)
+                moments = precise_moments(z, axes_but(layer.axis, z), mask)
                 count, shift, excess, variance = (ops.reshape(moment, (-1,)) for moment in moments)
                 statistics = known[len(calls)] if known else (False, 0.0, 1.0)
                 calls.append((i, count, shift, excess, variance))

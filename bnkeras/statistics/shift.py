@@ -3,9 +3,7 @@
 import keras
 import numpy as np
 
-from bnkeras.layers import BatchNormLayer
-
-_BATCH_NORMS = (BatchNormLayer, keras.layers.BatchNormalization)
+from bnkeras.forward import BATCH_NORMS
 
 
 def variance_shift(model, x):
@@ -41,19 +39,21 @@ def variance_shift(model, x):
         Li, Chen, Hu & Yang, *Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift*,
         2018.
     """
-    layers = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, _BATCH_NORMS)]
+    layers = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, BATCH_NORMS)]
     if not layers or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be functional and have batch normalization. Received: model={model!r}")
     inputs = keras.Model(model.input, [layer.input for layer in layers])
-    training, inference = (_variances(inputs, x, mode) for mode in (True, False))
+    axes = [layer.axis for layer in layers]
+    training, inference = (_variances(inputs, axes, x, mode) for mode in (True, False))
     return [_row(*pair) for pair in zip(layers, training, inference, strict=True)]
 
 
-def _variances(inputs, x, training):
-    """Variance per channel of each output of the model `inputs`."""
+def _variances(inputs, axes, x, training):
+    """Variance per channel of each output of the model `inputs`, whose channels are along one of `axes` each."""
     with keras.StatelessScope():  # drops what a call in training does to moving statistics and seeds
         outputs = inputs(x, training=training)
     arrays = [keras.ops.convert_to_numpy(output).astype("float64") for output in keras.tree.flatten(outputs)]
+    arrays = [np.moveaxis(array, axis, -1) for array, axis in zip(arrays, axes, strict=True)]
     return [array.reshape(-1, array.shape[-1]).var(axis=0) for array in arrays]
 
 

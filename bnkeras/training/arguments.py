@@ -7,23 +7,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from bnkeras.arguments import count_examples, in_batches, to_tensor
+from bnkeras.arguments import check_model, count_examples, in_batches, to_tensor
 from bnkeras.training.dtypes import warn_of_emulation
 
 
-def check_model(model, augment, jit):
-    """Check that `fit` can train the model, on this backend.
-
-    Raises:
-        TypeError: If `model` is not a Keras model.
-        ValueError: If it is not compiled, or asks for what `fit` does not do.
-
-    Warns:
-        UserWarning: If it computes in bfloat16, and the device does not.
-    """
+def check_trainable(model, augment, jit):
+    """Raise `TypeError` or `ValueError` unless `fit` can train the model on this backend; warn of slow bfloat16."""
     backend = keras.config.backend()
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: model={model!r} of type {type(model)}")
+    check_model(model)
     if not model.compiled:
         raise ValueError(f"Call `model.compile()` before training. Received: model={model.name!r}, not compiled")
     for name in ("make_train_function", "make_test_function"):
@@ -48,11 +39,7 @@ def check_model(model, augment, jit):
 
 
 def check_logs(model, logs):
-    """Check that a step of `model` reports something.
-
-    Raises:
-        ValueError: If its logs are empty.
-    """
+    """Raise `ValueError` unless a step of `model` reports something."""
     if not logs:
         received = f"metrics={model.metrics!r} of model {model.name!r}"
         raise ValueError(f"A step of the model must return logs; `metrics` must not hide Keras's. Received: {received}")
@@ -125,11 +112,7 @@ def weights_of_classes(y, sample_weight, class_weight):
 
 
 def check_whole(*data):
-    """Check that data are arrays as a whole.
-
-    Raises:
-        ValueError: If they come in batches or are sparse or ragged.
-    """
+    """Raise `ValueError` unless data are dense arrays, and do not come in batches."""
     for array in keras.tree.flatten(data):
         if in_batches(array) or any(hasattr(array, name) for name in ("tocsr", "dense_shape", "todense", "row_splits")):
             raise ValueError(
@@ -148,7 +131,7 @@ def packed_tensors(x, y, sample_weight, what="`x`, `y` and `sample_weight`"):
     return data, count_examples(data, what)
 
 
-def _large_batch(n, largest=512):
-    """The largest divisor of `n` up to `largest` where it is not small, as that spares compiling a remainder."""
-    divisor = max(size for size in range(1, min(n, largest) + 1) if n % size == 0)
-    return divisor if divisor >= largest // 4 else min(n, largest)
+def _large_batch(n):
+    """The largest divisor of `n` up to 512 where it is not small, as that spares compiling a remainder."""
+    divisor = max(size for size in range(1, min(n, 512) + 1) if n % size == 0)
+    return divisor if divisor >= 128 else min(n, 512)

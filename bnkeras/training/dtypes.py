@@ -56,10 +56,9 @@ def precision(dtype):
 def warn_of_emulation(model):
     """Warn where layers of a model compute in bfloat16 on a device that is not made for it."""
     if not computes_in_bfloat16() and any(layer.compute_dtype == "bfloat16" for layer in layers_of(model)):
-        warnings.warn(_EMULATED.format(model.name), stacklevel=3)
-
-
-_EMULATED = (
-    "Model {!r} computes in bfloat16, which this device does not have: it is emulated. Without AVX512-BF16 or AMX, "
-    "a training step of a convolutional network takes many times as long as in float32. Use `dtype='float32'`."
-)
+        warnings.warn(
+            f"Model {model.name!r} computes in bfloat16, which this device does not have: it is emulated. Without "
+            "AVX512-BF16 or AMX, a training step of a convolutional network takes many times as long as in float32. "
+            "Use `dtype='float32'`.",
+            stacklevel=3,
+        )

@@ -2,6 +2,7 @@
 
 import functools
 
+from bnkeras.forward import overridden
 from bnkeras.layers import BatchNormLayer
 from bnkeras.statistics import estimate_population_statistics
 from bnkeras.training.evaluation import logits
@@ -51,12 +52,6 @@ def population_logits(model, x_train, x):
 
 def _own(infer, layers, batch_size):
     """Several batches at once, as groups of one large batch."""
-    before = [(layer.inference, layer.group_size) for layer in layers]
     at_once = batch_size * max(_AT_ONCE // batch_size, 1)
-    try:
-        for layer in layers:
-            layer.inference, layer.group_size = "batch", batch_size
+    with overridden(layers, inference=lambda layer, old: "batch", group_size=lambda layer, old: batch_size):
         yield OWN, lambda x: infer(x[: len(x) // batch_size * batch_size], batch_size=at_once)
-    finally:
-        for layer, (inference, group_size) in zip(layers, before, strict=True):
-            layer.inference, layer.group_size = inference, group_size

@@ -8,14 +8,14 @@ from bnkeras.arguments import check_integers
 from bnkeras.forward import build_symbolically
 from bnkeras.keras_internals import resumed_epoch
 from bnkeras.training.arguments import (
-    check_model,
+    check_trainable,
     packed_tensors,
     split_off,
     validation_tensors,
     weights_of_classes,
 )
+from bnkeras.training.chunks import chunk_ends
 from bnkeras.training.orders import epoch_orders, in_short_epochs
-from bnkeras.training.strides import chunk_ends
 from bnkeras.training.trainer import Trainer
 
 
@@ -129,7 +129,7 @@ def fit(
     >>> history = training.fit(model, x, y, batch_size=60, epochs=10, seed=3, validation_data=(x_test, y_test))
     >>> history.history["val_accuracy"][-1]
     """
-    check_model(model, augment, jit)
+    check_trainable(model, augment, jit)
     check_integers(0, epochs=epochs, initial_epoch=initial_epoch, seed=seed)
     check_integers(1, validation_freq=validation_freq)
     sizes = {"batch_size": batch_size, "validation_batch_size": validation_batch_size}

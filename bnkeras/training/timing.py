@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from bnkeras.arguments import check_integers
 from bnkeras.training.loop import fit
 
 
@@ -45,8 +46,7 @@ def seconds_in_turn(functions, rounds):
 
     >>> rows = seconds_in_turn({"ours": lambda: ours(x), "keras": lambda: kerass(x)}, rounds=20)
     """
-    if not isinstance(rounds, int) or rounds < 1:
-        raise ValueError(f"`rounds` must be a positive integer. Received: rounds={rounds!r}")
+    check_integers(1, rounds=rounds)
     for function in functions.values():
         function()
     rows, names = [], list(functions)

@@ -7,20 +7,19 @@ import time
 import keras
 import numpy as np
 
-from .evaluation import score
-from .inference import NONE, ways_of_inference
-from .loop import fit
+from bnkeras.training.evaluation import score
+from bnkeras.training.inference import NONE, ways_of_inference
+from bnkeras.training.loop import fit
 
 
-def plateau_callbacks(monitor="val_accuracy", factor=0.5, patience=5, least=1e-4, stop_after=20):
+def plateau_callbacks(factor=0.5, patience=5, least=1e-4, stop_after=20):
     """Callbacks that lower the learning rate on plateaus, and stop on a long one or where the loss is no number.
 
-    After `patience` epochs without a gain in `monitor`, however small, the rate is multiplied by `factor`, and again
-    after as many more; it never falls below `least`. After `stop_after` epochs without a gain the training stops, with
-    the weights of the last epoch.
+    After `patience` epochs without a gain in `val_accuracy`, however small, the rate is multiplied by `factor`, and
+    again after as many more; it never falls below `least`. After `stop_after` epochs without a gain the training stops,
+    with the weights of the last epoch.
 
     Args:
-        monitor: Name of what should grow in the logs of epochs. Defaults to `"val_accuracy"`.
         factor: Float below 1. Defaults to `0.5`.
         patience: Integer, epochs. Defaults to `5`.
         least: Float, learning rate. Defaults to `1e-4`.
@@ -35,7 +34,7 @@ def plateau_callbacks(monitor="val_accuracy", factor=0.5, patience=5, least=1e-4
     Reference:
         Schilling, *The Effect of Batch Normalization on Deep Convolutional Neural Networks*, 2016, training strategy.
     """
-    gain = {"monitor": monitor, "mode": "max", "min_delta": 0}
+    gain = {"monitor": "val_accuracy", "mode": "max", "min_delta": 0}
     return [
         keras.callbacks.ReduceLROnPlateau(factor=factor, patience=patience, min_lr=least, **gain),
         keras.callbacks.EarlyStopping(patience=stop_after, **gain),

@@ -1,4 +1,4 @@
-"""One form for the data that Keras takes: batches of inputs."""
+"""The data that Keras takes, arrays and batches of several kinds, in one form: batches of inputs."""
 
 import itertools
 import math
@@ -22,9 +22,7 @@ class Batches:
         comes_in_batches = in_batches(x)
         if comes_in_batches and batch_size is not None:
             raise ValueError(f"`batch_size` is for arrays; `x` comes in batches. Received: batch_size={batch_size}")
-        self._open, length = _opened(x) if comes_in_batches else _arrays(x, batch_size or 32)
-        if steps is None and length == math.inf:
-            raise ValueError("`steps` must say how many batches to use of a generator or of endless data.")
+        self._open, length = opened(x, steps) if comes_in_batches else _arrays(x, batch_size or 32)
         self._total = length if steps is None else steps
         if length is not None and self._total > length:
             raise self._too_short(length)
@@ -56,8 +54,18 @@ class Batches:
         return ValueError(f"`x` must have at least {self._total or 1} batches. Received: {available} batches")
 
 
+def opened(x, steps):
+    """Return a function that opens an iterator over batches, and their number: `None` if unknown, else up to infinite.
+
+    Without an end of them, and without `steps`, it raises `ValueError`.
+    """
+    begin, length = _opened(x)
+    if steps is None and length == math.inf:
+        raise ValueError("`steps` must say how many batches to use of a generator or of endless data.")
+    return begin, length
+
+
 def _opened(x):
-    """A function that opens an iterator over the batches, and their number: `None` if unknown, else up to infinite."""
     if isinstance(x, Iterator):
         return lambda: x, math.inf
     if hasattr(x, "element_spec"):
@@ -66,11 +74,17 @@ def _opened(x):
     return lambda: map(x.__getitem__, itertools.count() if length == math.inf else range(length)), length
 
 
-def _arrays(x, size):
-    """The same for arrays of examples, `size` of them to a batch."""
+def arrays_of_numbers(x):
+    """Return nested arrays of numbers as NumPy's, else raise `TypeError`."""
     arrays = keras.tree.map_structure(np.asarray, x)
     if any(array.dtype.kind not in "biuf" for array in keras.tree.flatten(arrays)):
         raise TypeError(f"`x` must be arrays of numbers, or batches of them. Received: x of type {type(x).__name__}")
+    return arrays
+
+
+def _arrays(x, size):
+    """As `opened`, for arrays of examples, `size` of them to a batch."""
+    arrays = arrays_of_numbers(x)
     starts = range(0, count_examples(arrays, "`x`"), size)
 
     def batches():
