@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from bnkeras.batches import scenes_of, travel_page, travelling
+from bnkeras import BatchNormLayer
+from bnkeras.batches import scenes_of, travel_page, travel_scene, travelling
 
 NAMES = ["cat", "dog </script> & owl"]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,6 +34,22 @@ def scene(**changes):
 def data_of(page):
     text = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)[1]
     return json.loads(text)
+
+
+def test_what_a_model_answers_while_an_image_travels():
+    x = np.array([[1.0], [3.0], [7.0]], "float32")
+    answer = keras.layers.Dense(2, use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), BatchNormLayer(epsilon=0.0), answer])
+    answer.set_weights([np.array([[-1.0, 1.0]])])
+    found = travel_scene(model, x, [0, 0, 1], [0, 1], images=2, name="the third")
+    np.testing.assert_array_equal(found["labels"], [[0, 0], [1, 0], [0, 1]])
+    np.testing.assert_array_equal(found["travelling"], [[False, False], [True, False], [False, True]])
+    np.testing.assert_array_equal(found["pictures"], x[[[0, 1], [2, 1], [0, 2]]])
+    # A batch of two is normalized to -1 and 1, so the logits are (1, -1) and (-1, 1).
+    low = 1 / (1 + np.exp(2))
+    expected = np.array([[low, 1 - low], [1 - low, low], [low, 1 - low]])
+    np.testing.assert_allclose(found["probabilities"][..., 1], expected, rtol=1e-5)
+    assert travel_page([found | {"pictures": None}], NAMES).count("the third") == 1
 
 
 def test_everything_is_in_the_page():
