@@ -44,4 +44,5 @@ def test_stuck_is_a_loss_near_the_entropy_or_none():
 def test_mean_and_deviation_in_words():
     assert report.mean_and_deviation(pd.Series([98.0, 99.0])) == "98.5 ± 0.7"
     assert report.mean_and_deviation(pd.Series([98.0, 99.0]), 2) == "98.50 ± 0.71"
+    assert report.mean_and_deviation(pd.Series([98.0])) == "98.0"
     assert report.mean_and_deviation(pd.Series(dtype=float)) == ""

@@ -143,8 +143,9 @@ def corrected(verdicts):
 
 
 def mean_and_deviation(values, digits=1):
-    """Mean and standard deviation of a `Series` in words, such as "98.2 ± 0.4"; `""` of none."""
-    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}" if len(values) else ""
+    """Mean and standard deviation of a `Series` in words, such as "98.2 ± 0.4"; "98.2" of one, `""` of none."""
+    deviation = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{deviation}" if len(values) else ""
 
 
 def text(table):

@@ -128,7 +128,7 @@ def beside_tables_3_and_5(tables):
     result = []
     for number, arm in enumerate([*_ORDER[:3], None]):
         name = dict(zip(("training", "inference"), _named(arm), strict=True))
-        for classes in sorted(rows.classes.unique()):
+        for classes in sorted({*TABLE_3_AND_5, *rows.classes}):
             part = crops if arm is None else rows[(rows.batches == arm[0]) & (rows.inference == arm[1])]
             cell = TABLE_3_AND_5.get(classes, ("",) * 4)[number]
             name |= {
