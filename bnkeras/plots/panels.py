@@ -100,8 +100,9 @@ def heat_maps(table, x, y, value, *, col, caption, title="", centre=None, fmt=".
         if marks:
             _frame(axis, wide, marks(data), x, y)
 
-    longest = max(len(str(value)) for value in table[x])
-    height = max(HEIGHT, 0.8 + 0.3 * table[y].nunique() + 0.08 * longest * (longest > 5))
+    longest, rows = max(len(str(value)) for value in table[x]), table[y].nunique()
+    lines = max(str(value).count("\n") + 1 for value in table[y])
+    height = max(HEIGHT, 0.8 + max(0.3, 0.18 * lines) * rows + 0.08 * longest * (longest > 5))
     size = {"height": height, "aspect": max(1.2, 0.14 * table[x].nunique())}
     return _finish(_cells(draw, table, x, y, col, **size), f"{value}; {caption}", title)
 

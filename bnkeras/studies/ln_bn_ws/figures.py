@@ -1,5 +1,7 @@
 """Figures of the study: all kinds at their chosen rate, WS and BN at small batches, correlated features."""
 
+import textwrap
+
 import pandas as pd
 
 from bnkeras import plots
@@ -41,10 +43,14 @@ def figures(results):
 def _map(results):
     """The headlines' effects for other initial deviations and activations."""
     epochs = results.tables["epochs"]
-    parts = {f"{claim.id}  {claim.headline.words}": claim.explored[-1].effect for claim in CLAIMS if claim.id != "F2"}
-    effects = pd.concat({words: effect(results.tables) for words, effect in parts.items()}, names=["claim"])
+    parts = {
+        textwrap.fill(f"{claim.id}: {claim.headline.words}", 32): claim.explored[-1].effect(results.tables)
+        for claim in CLAIMS
+        if claim.id != "F2"
+    }
+    effects = pd.concat(parts, names=["claim"]).rename_axis(index={"stddev": "initial deviation"})
     caption = f"each kind at the rate that validation chose; {plots.describe(results, epochs[epochs.seed < FIRST])}"
-    return plots.effect_map(effects, "points", "stddev", "claim", reach=10, caption=caption)
+    return plots.effect_map(effects, "points", "initial deviation", "claim", reach=10, caption=caption)
 
 
 def accuracies(tables):
