@@ -81,14 +81,11 @@ def write_without_outputs(notebook, path):
 def run_all_cells(page, address):
     """Open a notebook, run it by the menu as a reader does, save it."""
     page.goto(address)
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    for _ in range(10):  # what is asked while the kernel starts is not done
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_timeout(3000)
-        if re.search(r"[\d*]", page.evaluate(PROMPTS)):
-            break
-    page.wait_for_function(f"!({PROMPTS})().includes('*')", timeout=600_000)
+    page.get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=120_000)  # the kernel, in the status bar
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(f"/[*\\d]/.test(({PROMPTS})())")
+    page.wait_for_function(f"!({PROMPTS})().includes('*')", timeout=1_200_000)
     page.keyboard.press("Control+s")
     page.wait_for_selector(".lm-TabBar-tab.jp-mod-dirty", state="detached")
 

@@ -1,6 +1,7 @@
 """The networks of the studies: order and shapes of layers, parameters by hand, max-pooling and ReLU commute."""
 
 import functools
+import importlib
 
 import keras
 import numpy as np
@@ -349,6 +350,14 @@ def test_resnet_of_no_whole_number_of_blocks(depth):
         resnet(depth)
 
 
+@pytest.fixture
+def zero_weights(monkeypatch):
+    """Kernels that take no time to draw, for tests of shapes."""
+    module = importlib.import_module("bnkeras.models.hajaj_gillies")
+    monkeypatch.setattr(module, "HeNormal", lambda seed: keras.initializers.Zeros())
+
+
+@pytest.mark.usefixtures("zero_weights")
 @pytest.mark.parametrize(("depth", "blocks"), [(20, 3), (44, 7)])
 def test_hajaj_gillies_is_table_1(depth, blocks):
     model = models.hajaj_gillies(depth)
@@ -367,6 +376,7 @@ def test_hajaj_gillies_is_table_1(depth, blocks):
     assert model.output_shape == (None, 10)
 
 
+@pytest.mark.usefixtures("zero_weights")
 def test_hajaj_gillies_is_table_4():
     model = models.hajaj_gillies(34, classes=50)
     kinds = [type(layer).__name__ for layer in model.layers]
@@ -382,6 +392,7 @@ def test_hajaj_gillies_is_table_4():
     assert model.output_shape == (None, 50)
 
 
+@pytest.mark.usefixtures("zero_weights")
 def test_an_epoch_of_hajaj_gillies_takes_244_tflop():
     convolutions = [layer for layer in models.hajaj_gillies().layers if type(layer).__name__ == "Conv2D"]
     products = sum(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape) for layer in convolutions)
