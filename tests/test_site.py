@@ -10,7 +10,7 @@ import pytest
 from bnkeras import places, site, studies
 from bnkeras.__main__ import main
 from bnkeras.evidence import claims, results
-from bnkeras.site import pages
+from bnkeras.site import figures, notebooks, pages
 from bnkeras.site.markdown import renderer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +85,21 @@ def test_a_page_that_a_study_has_of_its_own_is_taken_up(tmp_path, monkeypatch):
     written = pages._write_pages_of_studies(tmp_path, {"batch_size": "it", "bng_glass": "that"})
     assert written == {"batch_size": "batch_size.html"}
     assert (tmp_path / "batch_size.html").read_text() == "play with it"
+
+
+def test_figures_are_those_of_a_notebook_that_shows_todays_verdicts(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "_drawn", lambda found, into: "drawn")
+    found = results.read("batch_size")
+    verdicts = studies.judged(found)
+    notebook = notebooks.read(ROOT / "notebooks/03_batch_size.ipynb")
+    taken = figures.of_study(found, verdicts, notebook, tmp_path)
+    assert "B1" in {claim for figure in taken for claim in figure.claims}
+    for figure in taken:
+        data = (tmp_path / figure.file).read_bytes()
+        assert (data, figure.alt) in notebooks.figures(notebook)
+    assert figures.of_study(found, verdicts, None, tmp_path) == "drawn"
+    changed = verdicts.assign(effect=verdicts.effect + 1)
+    assert figures.of_study(found, changed, notebook, tmp_path) == "drawn"
 
 
 def test_without_its_libraries_the_command_names_them(tmp_path, capsys, monkeypatch):

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from bnkeras import plots, studies
+from bnkeras.evidence import report
+from bnkeras.site import notebooks
 
 _CLAIM = re.compile(r"\b([A-Z]\d+),\s")
 
@@ -23,16 +25,34 @@ class Figure:
     claims: tuple[str, ...]
 
 
-def draw(found, into):
-    """Draw those figures of some `Results` that answer a claim.
+def of_study(found, verdicts, notebook, into):
+    """The figures that answer a study's claims: its notebook's where that shows today's verdicts, else drawn now.
 
     Args:
         found: A `Results`.
+        verdicts: Rows of `studies.of_all_claims`, those of the study.
+        notebook: That of the study, or `None`.
         into: Folder of the site.
 
     Returns:
         A list of `Figure`.
     """
+    if notebook is not None and report.answers(verdicts) in notebooks.outputs(notebook, "text/markdown"):
+        return _stored(found.study, notebook, into)
+    return _drawn(found, into)
+
+
+def _stored(study, notebook, into):
+    figures = []
+    for number, (data, alt) in enumerate(notebooks.figures(notebook), start=1):
+        figure = Figure(f"figures/{study}_{number}.png", alt, tuple(_CLAIM.findall(alt)))
+        if figure.claims:
+            _path(into, figure.file).write_bytes(data)
+            figures.append(figure)
+    return figures
+
+
+def _drawn(found, into):
     import matplotlib.pyplot as plt
 
     drawn = []
@@ -48,8 +68,12 @@ def save(figure, into, file, claims=()):
     """Write a figure to a file of the site, and return its `Figure`."""
     import matplotlib.pyplot as plt
 
-    path = into / file
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=90, bbox_inches="tight")
+    figure.savefig(_path(into, file), dpi=90, bbox_inches="tight")
     plt.close(figure)
     return Figure(file, plots.alt_text(figure), claims)
+
+
+def _path(into, file):
+    path = into / file
+    path.parent.mkdir(exist_ok=True)
+    return path

@@ -1,6 +1,7 @@
 """Notebooks with their stored outputs as HTML, by nbconvert."""
 
 import re
+from base64 import b64decode
 from pathlib import Path
 
 import nbformat
@@ -30,6 +31,21 @@ def read(path):
 def title(notebook):
     """The heading that a notebook opens with, without a number of its own."""
     return re.sub(r"^# (\d+ · )?", "", notebook.cells[0].source.splitlines()[0])
+
+
+def outputs(notebook, kind):
+    """What the cells of a notebook have put out of a kind, such as `"text/html"`, in their order."""
+    return [output.data[kind] for output in _outputs(notebook) if kind in output.get("data", {})]
+
+
+def figures(notebook):
+    """The figures of a notebook with a text for those who cannot see them: `(bytes of a PNG file, text)` in order."""
+    shown = (output for output in _outputs(notebook) if "image/png" in output.get("data", {}))
+    return [(b64decode(one.data["image/png"]), one.metadata.get("image/png", {}).get("alt", "")) for one in shown]
+
+
+def _outputs(notebook):
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
 def body(notebook, pages):

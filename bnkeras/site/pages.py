@@ -32,9 +32,11 @@ def build(into):
     into = _folder(Path(into))
     found = {result.study: result for result in studies.published()}
     verdicts = studies.of_all_claims([studies.judged(result) for result in found.values()])
-    drawn = [figure for result in found.values() for figure in figures.draw(result, into)]
-    rows = evidence.rows(verdicts, found, drawn)
     site = _Site(into, plays=_write_pages_of_studies(into, found))
+    drawn = []
+    for name, result in found.items():
+        drawn += figures.of_study(result, verdicts[verdicts.study == name], site.notebook(name), into)
+    rows = evidence.rows(verdicts, found, drawn)
     _write_overview(site, rows, verdicts)
     site.write("evidence.html", "evidence.html", "Evidence", rows=rows, outcomes=claims.OUTCOMES)
     for source, notebook in site.sources.items():
@@ -89,6 +91,10 @@ class _Site:
         self.pages |= {"protocol.md": "protocol.html", "README.md": _INDEX}
         loader = PackageLoader("bnkeras.site")
         self.templates = Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=StrictUndefined)
+
+    def notebook(self, study):
+        """The notebook of a study, or `None`."""
+        return self.sources.get(f"notebooks/{studies.notebook(study)}")
 
     def write(self, file, template, title, **content):
         """Fill a template into a file of the site."""
